@@ -1,0 +1,240 @@
+// What must outlive this process: messages of vendors that the server does not have yet, and what became of its commands.
+//
+// S1. A message is on disk, with fsync, before the vendor gets its 200; it goes only when the server has committed it (I9).
+// S2. A command is on disk as begun before the vendor is called, and with its end before the server is told. One that is
+//     found begun and not ended at a start was cut in between: whether the vendor has it is not known, and is said so.
+// S3. A full disk, or more waiting than is allowed, refuses new messages. Nothing that is in is given up for them.
+// S4. The folder is for this user alone, and for one process at a time.
+
+import { join } from "node:path";
+import { Code } from "@connectrpc/connect";
+import { Attempt_Outcome } from "@hil/gen/hil/delivery/v1/delivery_pb.ts";
+import { ErrorReason } from "@hil/gen/hil/errors/v1/error_reason_pb.ts";
+import { hilError } from "@hil/platform/errors/hil-error.ts";
+import { lockDataDir } from "@hil/platform/storage/data-dir-lock.ts";
+import { Sqlite } from "@hil/platform/storage/sqlite.ts";
+import type { Log } from "@hil/platform/telemetry/log.ts";
+import { SPOOL_MIGRATIONS } from "./spool-schema.ts";
+
+const FILE = "relay.db";
+/** The server is promised a day. */
+const COMMAND_LIFE_MS = 2 * 24 * 3_600_000;
+const CLEAN_UP_EVERY_MS = 3_600_000;
+const CLEAN_UP_ROWS = 1_000;
+/** What a row costs besides its body. */
+const ROW_BYTES = 200;
+
+/** A message of a vendor. */
+export interface SpooledInbound {
+  readonly seq: number;
+  readonly id: string;
+  readonly channelId: string;
+  readonly body: Uint8Array;
+  readonly receiveTime: Date;
+  /** When the vendor had its yes. Undefined: not known. */
+  readonly ackTime: Date | undefined;
+}
+
+/** How a command ended. */
+export interface CommandEnd {
+  readonly outcome: Attempt_Outcome;
+  readonly reason: string;
+  readonly retryAfterMs: number | undefined;
+  readonly broken: boolean;
+}
+
+/** What is known of a command before it is begun (again). */
+export type KnownCommand =
+  /** It was never begun, or ended in a way that lets it be sent again. It is on disk as begun now. */
+  | { readonly kind: "begun" }
+  /** It ended for good. */
+  | { readonly kind: "ended"; readonly end: CommandEnd }
+  /** A process that was killed had begun it. */
+  | { readonly kind: "interrupted" };
+
+export interface Spool {
+  /** How many messages wait, and how large they are. */
+  readonly size: number;
+  readonly bytes: number;
+  /**
+   * Keeps a message, and holds it back until it is released, with all that came after it. Rejects with RESOURCE_EXHAUSTED
+   * where there is no room.
+   */
+  add(inbound: Omit<SpooledInbound, "seq" | "ackTime">): Promise<void>;
+  /** Notes that the vendor has its yes. */
+  acknowledge(id: string, time: Date): Promise<void>;
+  /** Lets a message be handed on: nothing more is to be known of it. */
+  release(id: string): void;
+  /** The messages behind a place, oldest first, up to one that is held back. */
+  after(seq: number, limit: number): readonly SpooledInbound[];
+  /** The time of arrival of the oldest. */
+  oldestTime(): Date | undefined;
+  /** Lets go of what the server has. */
+  remove(seqs: readonly number[]): Promise<void>;
+  /** Begins a command, unless it ended for good or was cut by the death of an earlier process. */
+  begin(commandId: string, now: Date): Promise<KnownCommand>;
+  end(commandId: string, end: CommandEnd): Promise<void>;
+  close(): void;
+}
+
+interface InboundRow {
+  readonly seq: number;
+  readonly id: string;
+  readonly channel_id: string;
+  readonly body: Uint8Array;
+  readonly receive_time: number;
+  readonly ack_time: number | null;
+}
+
+interface CommandRow {
+  readonly outcome: Attempt_Outcome | null;
+  readonly reason: string;
+  readonly retry_after_ms: number | null;
+  readonly broken: number;
+}
+
+/** Opens the database of a data folder. Throws a ConfigurationError where another process has it. */
+export function openSpool({
+  dataDir,
+  mostBytes,
+  log,
+  now,
+}: {
+  dataDir: string;
+  mostBytes: number;
+  log: Log;
+  now: () => Date;
+}): Spool {
+  const release = lockDataDir(dataDir);
+  let db: Sqlite;
+  try {
+    db = new Sqlite({ path: join(dataDir, FILE), migrations: SPOOL_MIGRATIONS, log });
+  } catch (error) {
+    release();
+    throw error;
+  }
+  const sums = db.get<{ count: number; bytes: number }>(
+    "SELECT count(*) AS count, coalesce(sum(length(body)), 0) AS bytes FROM inbound",
+  )!;
+  let size = sums.count;
+  let bytes = sums.bytes + size * ROW_BYTES;
+  const held = new Set<string>();
+  /** Those that this process has begun: only others were interrupted. */
+  const begunHere = new Set<string>();
+
+  const cleanUp = () => {
+    const before = now().getTime() - COMMAND_LIFE_MS;
+    db.write(() =>
+      db
+        .sql(
+          "DELETE FROM command WHERE id IN (SELECT id FROM command WHERE begin_time < ? ORDER BY begin_time LIMIT ?)",
+        )
+        .run(before, CLEAN_UP_ROWS),
+    ).catch((error: unknown) =>
+      log.warn({ err: error }, "old commands could not be forgotten; trying again later"),
+    );
+  };
+  const cleaning = setInterval(cleanUp, CLEAN_UP_EVERY_MS).unref();
+  cleanUp();
+
+  return {
+    get size() {
+      return size;
+    },
+    get bytes() {
+      return bytes;
+    },
+    async add({ id, channelId, body, receiveTime }) {
+      const cost = body.length + ROW_BYTES;
+      if (bytes + cost > mostBytes) throw full(mostBytes);
+      bytes += cost; // before it is there, so that many at once do not go beyond
+      held.add(id);
+      try {
+        await db.write(() =>
+          db
+            .sql("INSERT INTO inbound (id, channel_id, body, receive_time) VALUES (?, ?, ?, ?)")
+            .run(id, channelId, body, receiveTime.getTime()),
+        );
+        size += 1;
+      } catch (error) {
+        bytes -= cost;
+        held.delete(id);
+        throw error;
+      }
+    },
+    async acknowledge(id, time) {
+      await db.write(() => db.sql("UPDATE inbound SET ack_time = ? WHERE id = ?").run(time.getTime(), id));
+    },
+    release(id) {
+      held.delete(id);
+    },
+    after(seq, limit) {
+      const rows = db.all<InboundRow>("SELECT * FROM inbound WHERE seq > ? ORDER BY seq LIMIT ?", seq, limit);
+      const firstHeld = rows.findIndex(({ id }) => held.has(id));
+      return (firstHeld < 0 ? rows : rows.slice(0, firstHeld)).map((row) => ({
+        seq: row.seq,
+        id: row.id,
+        channelId: row.channel_id,
+        body: row.body,
+        receiveTime: new Date(row.receive_time),
+        ackTime: row.ack_time === null ? undefined : new Date(row.ack_time),
+      }));
+    },
+    oldestTime() {
+      const row = db.get<{ receive_time: number }>("SELECT receive_time FROM inbound ORDER BY seq LIMIT 1");
+      return row && new Date(row.receive_time);
+    },
+    async remove(seqs) {
+      const lengths = await db.write(() =>
+        seqs.flatMap((seq) => {
+          const row = db.sql("DELETE FROM inbound WHERE seq = ? RETURNING length(body) AS length").get(seq);
+          return row === undefined ? [] : [Number(row.length)];
+        }),
+      );
+      size -= lengths.length;
+      for (const length of lengths) bytes -= length + ROW_BYTES;
+    },
+    async begin(commandId, time) {
+      const known = await db.write((): KnownCommand => {
+        const row = db.sql("SELECT * FROM command WHERE id = ?").get(commandId) as CommandRow | undefined;
+        if (row?.outcome === null && !begunHere.has(commandId)) return { kind: "interrupted" };
+        if (row?.outcome === Attempt_Outcome.DELIVERED || row?.outcome === Attempt_Outcome.REFUSED) {
+          return { kind: "ended", end: endOf(row) };
+        }
+        db.sql(
+          `INSERT INTO command (id, begin_time) VALUES (?, ?)
+           ON CONFLICT (id) DO UPDATE SET begin_time = excluded.begin_time, outcome = NULL`,
+        ).run(commandId, time.getTime());
+        return { kind: "begun" };
+      });
+      if (known.kind === "begun") begunHere.add(commandId);
+      return known;
+    },
+    async end(commandId, { outcome, reason, retryAfterMs, broken }) {
+      await db.write(() =>
+        db
+          .sql("UPDATE command SET outcome = ?, reason = ?, retry_after_ms = ?, broken = ? WHERE id = ?")
+          .run(outcome, reason, retryAfterMs ?? null, broken ? 1 : 0, commandId),
+      );
+      begunHere.delete(commandId);
+    },
+    close() {
+      clearInterval(cleaning);
+      db.close();
+      release();
+    },
+  };
+}
+
+function endOf({ outcome, reason, retry_after_ms, broken }: CommandRow): CommandEnd {
+  return { outcome: outcome!, reason, retryAfterMs: retry_after_ms ?? undefined, broken: broken === 1 };
+}
+
+function full(mostBytes: number) {
+  return hilError(
+    Code.ResourceExhausted,
+    ErrorReason.STORAGE_UNAVAILABLE,
+    `more than ${Math.round(mostBytes / 1024 / 1024)} MiB wait for the server already; nothing more is taken until it has some of them`,
+    { retry_after_ms: "5000" },
+  );
+}

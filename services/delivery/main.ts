@@ -1,0 +1,41 @@
+// DeliveryService in a process of its own. Any number of replicas.
+
+import { createClient } from "@connectrpc/connect";
+import { SessionService } from "@hil/gen/hil/session/v1/session_service_pb.ts";
+import { readEgressConfig } from "@hil/platform/egress/config.ts";
+import { createEgressGuard } from "@hil/platform/egress/egress-guard.ts";
+import { runService } from "@hil/platform/lifecycle/run-service.ts";
+import { createChannels } from "./channels.ts";
+import { readDeliveryConfig } from "./config.ts";
+import { openDeliveryService } from "./service.ts";
+
+await runService({
+  name: "delivery",
+  needs: { storage: true, bus: false, peers: ["access", "session"] },
+  requires: ["access"],
+  prepare(environment) {
+    const settings = readDeliveryConfig(environment);
+    const config = readEgressConfig(environment);
+    return async (parts) => {
+      const { log, now } = parts;
+      const guard = createEgressGuard({ config, log });
+      const sessions = createClient(SessionService, parts.asService("session"));
+      const channels = createChannels(settings, { log, now });
+      const { service, audit, close } = await openDeliveryService({
+        ...parts,
+        sessions,
+        guard,
+        channels,
+        settings,
+      });
+      return {
+        services: [service],
+        audit,
+        async close() {
+          await close();
+          await guard.close();
+        },
+      };
+    };
+  },
+});
