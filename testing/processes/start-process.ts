@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import { freePort } from "../servers/free-port.ts";
 
 export interface ServerProcess extends AsyncDisposable {
   readonly pid: number;
@@ -50,15 +51,15 @@ export async function startProcess(
   };
 }
 
-/** The embedded form on a data folder, as a process that can be killed. */
-export function startEmbeddedProcess(
+/** The embedded form on a data folder, as a process that can be killed and started again on its port. */
+export async function startEmbeddedProcess(
   environment: Record<string, string>,
   options?: StartOptions,
 ): Promise<ServerProcess> {
   return startProcess(
     join(import.meta.dirname, "embedded-server.ts"),
     [],
-    { HIL_PORT: "0", HIL_LOG_LEVEL: "warn", ...environment },
+    { HIL_PORT: String(await freePort()), HIL_LOG_LEVEL: "warn", ...environment },
     options,
   );
 }

@@ -29,6 +29,7 @@ import { Client as OldClient } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport as OldTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startFakeWecom } from "../../../testing/fake-wecom/fake-wecom.ts";
+import { freePort } from "../../../testing/servers/free-port.ts";
 import { readResult } from "../testing/adapter-process.ts";
 import { type HilProcess, startHil } from "../testing/hil-process.ts";
 import { connectOverHttp, negotiation, post } from "../testing/http-client.ts";
@@ -66,13 +67,6 @@ function access({ url } = hil) {
 const token = (claims: Record<string, unknown> = {}) => issuer.token({ scope: "hil:ask", ...claims });
 const bearer = (credential: string) => ({ authorization: `Bearer ${credential}` });
 const list = (credential: string) => post(hil.url, LIST, bearer(credential));
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  await new Promise((closed) => server.close(closed));
-  return port;
-}
 const seconds = () => Math.floor(Date.now() / 1000);
 
 describe("a token", () => {

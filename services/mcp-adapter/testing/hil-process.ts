@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Session } from "@hil/gen/hil/session/v1/session_pb.ts";
+import { freePort } from "../../../testing/servers/free-port.ts";
 import { readCommand } from "../config.ts";
 import { createSessionClient, type SessionClient } from "../session-client.ts";
 
@@ -34,7 +35,7 @@ export interface HilProcess {
 
 export async function startHil(environment: Record<string, string> = {}): Promise<HilProcess> {
   const dataDir = await mkdtemp(join(tmpdir(), "hil-mcp-test-"));
-  let running = await spawnHil(dataDir, 0, environment);
+  let running = await spawnHil(dataDir, await freePort(), environment);
   const { url } = running;
   const owner = (): SessionClient => {
     const command = readCommand(["--service-url", url], { HIL_API_KEY: running.localKey }, "");
