@@ -7,6 +7,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { promisify } from "node:util";
+import { openSqliteDeliveryStore } from "@hil/delivery/delivery-store-sqlite.ts";
+import { Channel_Kind } from "@hil/gen/hil/delivery/v1/delivery_pb.ts";
+import { openVault } from "@hil/platform/secrets/vault.ts";
+import { silentLog } from "@hil/platform/telemetry/log.ts";
 import { startEmbeddedProcess } from "@hil/testing/processes/start-process.ts";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { type Ended, type Running, startCli } from "./testing/run-cli.ts";
@@ -250,10 +254,51 @@ test("identities are linked and unlinked, and belong to one member", async () =>
 test("a relay's credential admits a relay and opens nothing else", async () => {
   const made = await owner("relay", "create", "plant-2", "--lifetime", "30d");
   expect(made.stdout).toMatch(/^hil_relay_\S+\n$/);
-  expect((await owner("relay", "list")).stdout).toContain("plant-2");
+  expect((await owner("relay", "list")).stdout).toMatch(/plant-2 +never attached/);
   expect((await holderOf(made.stdout.trim(), "sessions")).code).toBe(77);
+});
+
+test("relays are listed with their streams and their credentials, and drained by name", async () => {
+  const attachment = {
+    tenantId: "_default",
+    instanceId: "6f1c1c5e-5a0f-4a0e-9a53-2f5e9b1a7d10",
+    softwareVersion: "0.2.0",
+    address: "10.20.0.7:51234",
+    channels: [{ channelId: "wecom-robot", kind: Channel_Kind.WECOM_ROBOT }],
+  };
+  const vault = openVault({ dataDir, environment: {} });
+  const store = openSqliteDeliveryStore({ dataDir, vault, log: silentLog });
+  try {
+    const fence = await store.attachRelay({ ...attachment, name: "plant-2" }, Date.now());
+    const inAnHour = Date.now() + 3_600_000; // attached however long this test takes
+    await store.heardRelays([{ fence, waitingInbounds: 7 }], inAnHour);
+    const away = await store.attachRelay({ ...attachment, name: "plant-3" }, Date.now());
+    await store.detachRelay(away, "its host was switched off", Date.now());
+  } finally {
+    await store.close();
+  }
+  expect(lines(await owner("relay", "list", "--all", "--json"))).toMatchObject([
+    {
+      name: "plant-2",
+      state: "attached",
+      credential: "active",
+      relay: { epoch: "1", waiting_inbounds: "7" },
+      credentials: [{ relay_name: "plant-2" }],
+    },
+    { name: "plant-3", state: "detached", credential: "none", credentials: [] },
+  ]);
+  const told = await owner("relay", "drain", "plant-2", "--reason", "maintenance");
+  expect(told).toMatchObject({ code: 0, stdout: "", stderr: expect.stringContaining("attaches anew") });
+  expect((await owner("relay", "drain", "plant-9")).code).toBe(66);
+  const [record] = lines(await owner("audit", "list", "--action", "relay.", "--json"));
+  expect(record).toMatchObject({ action: "relay.drained", resource: "relay/plant-2" });
+  expect(JSON.parse(record.after)).toMatchObject({ reason: "maintenance" });
+
   expect((await owner("relay", "revoke", "plant-2")).code).toBe(0);
-  expect((await owner("relay", "list")).stdout).toBe("");
+  const table = (await owner("relay", "list")).stdout;
+  expect(table).toMatch(/plant-2 +attached .* 10\.20\.0\.7:51234 +wecom-robot +7 +revoked/); // not cut off yet
+  expect(table).not.toContain("plant-3"); // nobody has a credential for it, so nobody waits for it
+  expect((await owner("relay", "list", "--credentials")).stdout).toBe("");
 });
 
 test("an administrator sets channels and templates of the own tenant, and reaches no other", async () => {
