@@ -232,24 +232,46 @@ test("browsers get the console at /, programs what this is", async () => {
   expect(below.status).toBe(404);
 });
 
-test("health has the fields of each mode and of both earlier systems", async () => {
-  const health = async (url: string, path: string) => (await fetch(url + path)).json();
+test("health has the fields of each mode and of both earlier systems, and counts the attached relays", async () => {
+  const said = async (url: string, path: string) => (await fetch(url + path)).json();
   const more = { timestamp: expect.stringMatching(/\+00:00$/), version: expect.any(String), service: "hil" };
-  {
-    await using gateway = await startGateway({ mode: "relay" });
-    const relay = { status: "healthy", mode: "relay", worker_connected: false, worker_count: 0 };
-    expect(await health(gateway.url, "/health")).toEqual(relay);
-    expect(await health(gateway.url, "/api/health")).toEqual({ ...relay, ...more });
+  for (const attached of [[], ["plant-2"], ["plant-2", "plant-3", "plant-4"]]) {
+    await using gateway = await startGateway({ relays: (tenant) => (tenant === "_default" ? attached : []) });
+    const worker_connected = attached.length > 0;
+    const relay = { status: "healthy", mode: "relay", worker_connected, worker_count: attached.length };
+    expect(await said(gateway.url, "/health")).toEqual(relay);
+    expect(await said(gateway.url, "/api/health")).toEqual({ ...relay, ...more });
+    expect(await said(gateway.url, "/")).toMatchObject({ mode: "relay", worker_connected });
   }
-  await using gateway = await startGateway({ mode: "direct" });
-  expect(await health(gateway.url, "/health")).toEqual({ status: "healthy", mode: "direct" });
-  expect(await health(gateway.url, "/api/health")).toEqual({
+  await using gateway = await startGateway({ mode: "direct", relays: () => ["plant-2"] });
+  expect(await said(gateway.url, "/health")).toEqual({ status: "healthy", mode: "direct" });
+  expect(await said(gateway.url, "/api/health")).toEqual({
     status: "healthy",
     mode: "direct",
     worker_connected: null,
     worker_count: null,
     ...more,
   });
+});
+
+test("health never waits for the delivery service, and asks it once for all who ask at once", async () => {
+  const none = { status: "healthy", mode: "relay", worker_connected: false, worker_count: 0 };
+  let asked = 0;
+  const silent = () => {
+    asked += 1;
+    return new Promise<never>(() => {});
+  };
+  {
+    await using gateway = await startGateway({ relays: silent });
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, async () => (await fetch(`${gateway.url}/health`)).json()),
+    );
+    expect(new Set(answers.map((each) => JSON.stringify(each)))).toEqual(new Set([JSON.stringify(none)]));
+    expect(asked).toBeLessThan(20);
+  }
+  const broken = () => Promise.reject(new Error("no database"));
+  await using gateway = await startGateway({ relays: broken });
+  expect(await (await fetch(`${gateway.url}/health`)).json()).toEqual(none);
 });
 
 test("an unknown path is 404, a wrong method 405 with what is allowed, and HEAD is GET without a body", async () => {

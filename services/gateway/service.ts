@@ -19,6 +19,7 @@ import { noRateLimits, type RateLimits } from "@hil/platform/limits/rate-limits.
 import type { Authenticate } from "@hil/platform/rpc/service.ts";
 import type { PublicJwks } from "@hil/platform/signing/jws.ts";
 import type { Log } from "@hil/platform/telemetry/log.ts";
+import { createAttachedRelays } from "./attached-relays.ts";
 import { type Caller, callerOf, splitKey } from "./caller.ts";
 import type { Mode, TokenIssuer } from "./config.ts";
 import { signInLinkRoute } from "./console/sign-in-link.ts";
@@ -110,11 +111,14 @@ export function createGateway(options: GatewayOptions): HttpHandler {
   const { authenticate, keylessKey, sessions, access, delivery, vendorHttp, console, log, now, settings } =
     options;
   const limits = options.limits ?? noRateLimits;
+  const ownCredential = { authorization: `Bearer ${options.serviceKey}` };
+  const relays = createAttachedRelays({ delivery, ownCredential, now });
+  const ofHealth = { mode: settings.mode, version: manifest.version, attachedRelays: relays.count, now };
   const routes: readonly Route[] = [
     ...messageRoutes({
       sessions,
       delivery,
-      ownCredential: { authorization: `Bearer ${options.serviceKey}` },
+      ownCredential,
       texts: textsOf(settings.locale),
       log,
     }),
@@ -127,14 +131,14 @@ export function createGateway(options: GatewayOptions): HttpHandler {
       pattern: "/health",
       prefix: "either",
       access: "open",
-      handle: (call) => health(call, settings.mode, manifest.version, now),
+      handle: (call) => health(call, ofHealth),
     },
     {
       method: "GET",
       pattern: "/",
       prefix: "either",
       access: "earlier",
-      handle: () => info(settings.mode, manifest.version),
+      handle: () => info(ofHealth),
     },
   ];
 

@@ -4,35 +4,47 @@ import { zonedTime } from "../zoned-time.ts";
 
 const SERVICE = "hil";
 
+/** What both are made of. */
+export interface HealthOptions {
+  readonly mode: Mode;
+  readonly version: string;
+  /** How many relays are attached: workers, in the words of the earlier clients. Asked in relay mode only. */
+  readonly attachedRelays: () => Promise<number>;
+  readonly now: () => Date;
+}
+
 /**
  * Says that the process answers. Always healthy, as the earlier servers said it; whether it can store is what
  * /readyz tells. Under /api it carries the fields of both earlier systems that had this path.
  */
-export function health(call: Call, mode: Mode, version: string, now: () => Date): Answer {
-  const relay = mode === "relay";
-  if (!call.underApi) {
-    return { status: 200, body: { status: "healthy", mode, ...(relay && NO_WORKER) } };
-  }
-  const worker = relay ? NO_WORKER : { worker_connected: null, worker_count: null };
-  return {
-    status: 200,
-    body: { status: "healthy", mode, ...worker, timestamp: zonedTime(now()), version, service: SERVICE },
-  };
-}
-
-/** Says what this is, for programs; browsers get the console. */
-export function info(mode: Mode, version: string): Answer {
+export async function health(call: Call, options: HealthOptions): Promise<Answer> {
+  const { mode, version, now } = options;
+  const worker = mode === "relay" ? await workerOf(options) : undefined;
+  if (!call.underApi) return { status: 200, body: { status: "healthy", mode, ...worker } };
+  const none = { worker_connected: null, worker_count: null };
   return {
     status: 200,
     body: {
-      service: SERVICE,
-      version,
-      status: "running",
+      status: "healthy",
       mode,
-      ...(mode === "relay" && { worker_connected: false }),
+      ...(worker ?? none),
+      timestamp: zonedTime(now()),
+      version,
+      service: SERVICE,
     },
   };
 }
 
-/** No relay is served by this version, so none is ever connected. */
-const NO_WORKER = { worker_connected: false, worker_count: 0 } as const;
+/** Says what this is, for programs; browsers get the console. */
+export async function info(options: HealthOptions): Promise<Answer> {
+  const { mode, version } = options;
+  const body = { service: SERVICE, version, status: "running", mode };
+  if (mode !== "relay") return { status: 200, body };
+  const { worker_connected } = await workerOf(options);
+  return { status: 200, body: { ...body, worker_connected } };
+}
+
+async function workerOf({ attachedRelays }: HealthOptions) {
+  const count = await attachedRelays();
+  return { worker_connected: count > 0, worker_count: count };
+}

@@ -262,15 +262,22 @@ test("the answer of /send says what became of the message", async () => {
     { vendor: { state: "SUPPRESSED" as const }, success: true, words: "console" },
     { vendor: { state: "FAILED" as const, reason: "93000 invalid chatid" }, success: false, words: "93000" },
     { vendor: { state: "PENDING" as const }, success: true, words: "retried" },
+    { vendor: { state: "PENDING" as const }, robotRunsOn: [], success: true, words: "no relay (worker) is" },
+    { vendor: { state: "PENDING" as const }, robotRunsOn: ["plant-2"], success: true, words: "retried" },
   ];
-  for (const { vendor, success, words } of cases) {
-    await using gateway = await startGateway({ vendor: () => vendor });
-    const { status, body } = await send(gateway, { ...ask, timeout: vendor.state === "PENDING" ? 6 : 600 });
+  const seen = cases.map(async ({ vendor, robotRunsOn, success, words }) => {
+    await using gateway = await startGateway({
+      vendor: () => vendor,
+      ...(robotRunsOn && { robotRunsOn }),
+    });
+    const timeout = vendor.state === "PENDING" ? 6 : 600;
+    const { status, body } = await send(gateway, { ...ask, timeout });
     expect(status).toBe(200);
     expect(body.success).toBe(success);
     expect(success ? body.message : body.error).toContain(words);
     expect(body.session_id === null).toBe(!success);
-  }
+  });
+  await Promise.all(seen);
 });
 
 test("the same request_id asks once, as a field or as Idempotency-Key (I8)", async () => {

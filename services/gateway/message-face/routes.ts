@@ -32,6 +32,8 @@ import { uploadImage } from "./upload-image.ts";
 const SEND_PATIENCE_S = 20;
 /** The most of a question's own time that it waits, so that it is told of as under way before it can end. */
 const SEND_PATIENCE_SHARE = 0.5;
+/** How long what is said of a message that is under way waits for more about its channel. */
+const CHANNEL_PATIENCE_MS = 1_000;
 
 /** What lies with the caller, and is 429; other kinds of "not now" lie with us. */
 const ASKS_TOO_MUCH: ReadonlySet<ErrorReason> = new Set([
@@ -105,8 +107,9 @@ async function sendTo(
   chatId: string,
   given: SendRequest,
   call: Call,
-  { sessions, ownCredential, texts }: MessageFaceOptions,
+  options: MessageFaceOptions,
 ): Promise<Answer> {
+  const { sessions, ownCredential, texts } = options;
   const requestId = given.request_id || idempotencyKeyOf(call);
   const { session: asked, skippedImages } = toSession(given, chatId, "", requestId);
   const created = await createSession(sessions, asked, {
@@ -132,7 +135,7 @@ async function sendTo(
     case "console-only":
       return sent(texts.consoleOnly);
     case "under-way":
-      return sent(texts.underWay);
+      return sent((await waitsForRelay(session, options)) ? texts.noRelay : texts.underWay);
     case "failed":
       return notSent(texts.notSent(outcome.reason));
   }
@@ -169,6 +172,27 @@ async function waitForVendor(
     }
   }
   return session;
+}
+
+/** True where the message goes by relays and none of them is attached now. False where that cannot be told in time. */
+async function waitsForRelay(
+  { tenantId, deliveries }: Session,
+  { delivery, ownCredential }: MessageFaceOptions,
+): Promise<boolean> {
+  const channelId = deliveries[0]?.target?.channelId;
+  if (!channelId) return false;
+  try {
+    const { channel } = await delivery.getChannel(
+      { channelId },
+      {
+        headers: { ...ownCredential, [TENANT_HEADER]: tenantId },
+        signal: AbortSignal.timeout(CHANNEL_PATIENCE_MS),
+      },
+    );
+    return channel?.runsOnRelays === true && channel.attachedRelays.length === 0;
+  } catch {
+    return false; // the message is stored whatever the reason, which is what is said then
+  }
 }
 
 /** True where the robot sends to its own group, so that no chat need be named. */

@@ -52,6 +52,8 @@ export async function startGateway({
   needsChat = true,
   allowKeyless = true,
   mode = "relay",
+  relays = () => [],
+  robotRunsOn,
   environment = {},
   limits = noRateLimits,
   mcpHttp,
@@ -62,6 +64,10 @@ export async function startGateway({
   needsChat?: boolean;
   allowKeyless?: boolean;
   mode?: Mode;
+  /** The names of the relays that are attached, asked for one tenant. Default: none are. */
+  relays?: (tenantId: string) => readonly string[] | Promise<readonly string[]>;
+  /** The robot runs on relays, and these are attached. Default: it runs on none. */
+  robotRunsOn?: readonly string[];
   environment?: NodeJS.ProcessEnv;
   limits?: RateLimits;
   /** What serves MCP. Default: nothing does. */
@@ -80,6 +86,13 @@ export async function startGateway({
     localTransport(() => services, serviceKey),
   );
   const ordered: Session[] = [];
+  const robot = {
+    id: "wecom-robot",
+    kind: Channel_Kind.WECOM_ROBOT,
+    state: Channel_State.READY,
+    capabilities: { needsChat },
+    ...(robotRunsOn && { runsOnRelays: true, attachedRelays: [...robotRunsOn] }),
+  };
   const delivery = createClient(
     DeliveryService,
     createRouterTransport((router) => {
@@ -103,16 +116,13 @@ export async function startGateway({
           return { deliveries: orders.map(({ deliveryId }) => ({ id: deliveryId })) };
         },
         updateDelivered: () => ({}),
-        listChannels: () => ({
-          channels: [
-            {
-              id: "wecom-robot",
-              kind: Channel_Kind.WECOM_ROBOT,
-              state: Channel_State.READY,
-              capabilities: { needsChat },
-            },
-          ],
-        }),
+        listChannels: () => ({ channels: [robot] }),
+        getChannel: () => ({ channel: robot }),
+        async listRelays({ tenantId, attachedOnly, pageToken }, { requestHeader }) {
+          if (requestHeader.get("authorization") !== `Bearer ${serviceKey}` || !attachedOnly) return {};
+          const [name, ...rest] = (await relays(tenantId)).filter((each) => each > pageToken);
+          return { relays: name ? [{ name }] : [], nextPageToken: rest.length > 0 ? name : "" };
+        },
       });
     }),
   );
