@@ -9,13 +9,14 @@ import {
 } from "@hil/gen/hil/delivery/v1/delivery_pb.ts";
 import { type Command, Option } from "commander";
 import { CommandError, EXIT } from "../exit-code.ts";
-import { readText } from "../option-values.ts";
+import { collect, readText } from "../option-values.ts";
 import type { Terminal } from "../terminal.ts";
 
 export interface SettingsOptions {
   readonly botKeyFile?: string;
   readonly apiUrl?: string;
   readonly mode?: "callback" | "group";
+  readonly relay?: readonly string[];
 }
 
 const MODES = { callback: WecomRobotSettings_Mode.CALLBACK, group: WecomRobotSettings_Mode.GROUP };
@@ -45,15 +46,33 @@ export function addSettingsOptions(command: Command, t: Terminal["t"]): Command 
           "callback：任意会话并接收回复；group：单个群，不接收回复",
         ),
       ).choices(Object.keys(MODES)),
+    )
+    .option(
+      "--relay <name>",
+      t(
+        "a relay that runs it, instead of this deployment; repeat it: work goes to the first that is attached. The key and the vendor's address stand on the relay's host",
+        "由该中转运行（而非本服务），可重复：任务交给第一个已接入的。key 与平台地址设在中转主机上",
+      ),
+      collect,
     );
 }
 
 /** The settings that the flags name; undefined where they name none. */
 export async function settingsOf(
-  { botKeyFile, apiUrl, mode }: SettingsOptions,
+  { botKeyFile, apiUrl, mode, relay: relayNames = [] }: SettingsOptions,
   terminal: Terminal,
 ): Promise<ChannelSettings | undefined> {
-  if (botKeyFile === undefined && apiUrl === undefined && mode === undefined) return undefined;
+  const reachesItself = botKeyFile !== undefined || apiUrl !== undefined;
+  if (!reachesItself && mode === undefined && relayNames.length === 0) return undefined;
+  if (reachesItself && relayNames.length > 0) {
+    throw new CommandError(
+      EXIT.usage,
+      terminal.t(
+        "--relay goes with neither --bot-key-file nor --api-url: the relays have the key and the address, on their hosts",
+        "--relay 不能与 --bot-key-file 或 --api-url 同时使用：key 与平台地址设在中转主机上",
+      ),
+    );
+  }
   const botKey = botKeyFile === undefined ? "" : (await readText(botKeyFile, terminal)).trim();
   if (botKeyFile !== undefined && !/^\S+$/.test(botKey)) {
     throw new CommandError(
@@ -70,18 +89,29 @@ export async function settingsOf(
         mode: mode ? MODES[mode] : WecomRobotSettings_Mode.UNSPECIFIED,
       },
     },
+    relayNames: [...relayNames],
   });
 }
 
-/** Settings are replaced as a whole, but for an empty secret: what was not said is taken from before. */
+/**
+ * Settings are replaced as a whole, but for an empty secret: what was not said is taken from before. Relays take a channel
+ * over from this deployment, and a key brings it back.
+ */
 export function settingsOver(before: ChannelSettings | undefined, said: ChannelSettings): ChannelSettings {
   if (before?.kind.case !== "wecomRobot" || said.kind.case !== "wecomRobot") return said;
   const { apiUrl, mode } = before.kind.value;
   const value = said.kind.value;
+  const kept = value.botKey === "" ? before.relayNames : [];
+  const relayNames = said.relayNames.length > 0 ? said.relayNames : kept;
   return create(ChannelSettingsSchema, {
     kind: {
       case: "wecomRobot",
-      value: { botKey: value.botKey, apiUrl: value.apiUrl || apiUrl, mode: value.mode || mode },
+      value: {
+        botKey: value.botKey,
+        apiUrl: value.apiUrl || (said.relayNames.length > 0 ? "" : apiUrl),
+        mode: value.mode || mode,
+      },
     },
+    relayNames: [...relayNames],
   });
 }

@@ -46,6 +46,11 @@ export function channelLines(channel: Channel, terminal: Pick<Terminal, "t" | "n
     ...(robot
       ? [
           `  ${t("mode", "模式")}       ${robot.mode === WecomRobotSettings_Mode.GROUP ? "group" : "callback"}`,
+        ]
+      : []),
+    ...(channel.runsOnRelays ? relayLines(channel, t) : []),
+    ...(robot && !channel.runsOnRelays
+      ? [
           `  ${t("vendor", "平台")}     ${oneLine(robot.apiUrl) || "https://qyapi.weixin.qq.com"}`,
           `  ${t("key", "密钥")}        ${robot.hasBotKey ? t("set", "已设置") : t("missing", "未设置")}`,
         ]
@@ -53,4 +58,15 @@ export function channelLines(channel: Channel, terminal: Pick<Terminal, "t" | "n
     `  ${t("last sent", "发送")}  ${whenExactly(channel.lastSentTime, terminal)}`,
     ...(channel.lastError ? [`  ${t("last error", "错误")} ${oneLine(channel.lastError)}`] : []),
   ];
+}
+
+/** Which relays run it, in the order in which they get its work, and which of them are there. */
+function relayLines({ settings, attachedRelays }: Channel, t: Terminal["t"]): string[] {
+  const names = settings?.relayNames.length ? settings.relayNames : attachedRelays;
+  const words = names.map((name) =>
+    attachedRelays.includes(name)
+      ? t(`${oneLine(name)} (attached)`, `${oneLine(name)}（已接入）`)
+      : t(`${oneLine(name)} (away)`, `${oneLine(name)}（未接入）`),
+  );
+  return [`  ${t("relays", "中转")}     ${words.join(", ") || t("none is attached", "没有已接入的")}`];
 }

@@ -88,12 +88,14 @@ function addAdd(channel: Command, { terminal, connect }: CommandContext): void {
   addSettingsOptions(command, t)
     .addHelpText(
       "after",
-      `\n${t("Example", "示例")}:\n  hil channel add shop-robot --mode callback --bot-key-file bot.key\n\n${t("The key is kept encrypted and never shown again.", "key 加密保存，不会再次显示。")}`,
+      `\n${t("Example", "示例")}:\n  hil channel add shop-robot --mode callback --bot-key-file bot.key\n  hil channel add plant-robot --relay plant-2 --relay plant-3\n\n${t("The key is kept encrypted and never shown again.", "key 加密保存，不会再次显示。")}`,
     )
     .action(async (channelId: string, options: SettingsOptions & Named) => {
       const settings = await settingsOf(options, terminal);
-      if (!settings || options.botKeyFile === undefined) {
-        command.error(`error: ${t("--bot-key-file is needed", "需要 --bot-key-file")}`);
+      if (!settings || (options.botKeyFile === undefined && !options.relay)) {
+        command.error(
+          `error: ${t("--bot-key-file is needed, or --relay", "需要 --bot-key-file 或 --relay")}`,
+        );
       }
       const { delivery } = await connect();
       const { channel: made } = await delivery.createChannel({

@@ -93,6 +93,7 @@ export async function checkChannels({ delivery }: Connection, { t }: Terminal): 
     const name = oneLine(channel.name || channel.id);
     switch (channel.state) {
       case Channel_State.READY: {
+        if (channel.runsOnRelays) return [onRelays(channel, name, t)];
         const ready = ok(t(`${name}: ready`, `${name}：就绪`));
         if (channel.kind !== Channel_Kind.WECOM_ROBOT || !channel.capabilities?.replies) return [ready];
         return [
@@ -127,6 +128,21 @@ export async function checkChannels({ delivery }: Connection, { t }: Terminal): 
         return []; // a state that this version does not know
     }
   });
+}
+
+/** A channel whose messages relays send, and whose replies they hear. */
+function onRelays({ attachedRelays }: Channel, name: string, t: Terminal["t"]): Finding {
+  if (attachedRelays.length === 0) {
+    return problem(
+      t(`${name}: none of the relays that run it is attached`, `${name}：没有运行它的中转接入`),
+      t(
+        'its messages wait until one is; "hil relay list" says which are away, and hil-relay --check on the host looks for why',
+        '消息将等到有中转接入；用 "hil relay list" 查看，在主机上用 hil-relay --check 排查',
+      ),
+    );
+  }
+  const names = attachedRelays.map(oneLine).join(", ");
+  return ok(t(`${name}: ready, by ${names}`, `${name}：就绪（${names}）`));
 }
 
 function readHealth(body: string): { version: string; time: Date } | undefined {
