@@ -41,6 +41,25 @@ export type SendOutcome =
   | { readonly kind: "refused"; readonly reason: string; readonly broken: boolean }
   | { readonly kind: "unknown"; readonly reason: string };
 
+/** Names one message of a delivery, the same in every repetition, for who carries it on. */
+export interface MessageName {
+  readonly id: string;
+  /** When it is not worth sending any more, in milliseconds since 1970. */
+  readonly expireTimeMs: number;
+}
+
+/**
+ * Where a channel's messages can be sent from now.
+ *
+ *   here      - from this process.
+ *   elsewhere - from another process of the delivery service.
+ *   nowhere   - from none, until something changes; `reason` says what, in words.
+ */
+export type Place =
+  | { readonly kind: "here" }
+  | { readonly kind: "elsewhere" }
+  | { readonly kind: "nowhere"; readonly reason: string };
+
 /** So many messages a minute that count under one name. 0: no limit. */
 export interface TurnLimit {
   /** Empty: the whole channel. */
@@ -95,8 +114,12 @@ export interface SendingChannel extends ChannelBase {
    * asking again makes sense after that many milliseconds.
    */
   turnMs(target: SendTarget): number;
-  /** Sends one message. Never throws; ends within seconds, as `unknown` when `signal` cuts it. */
-  send(message: Message, target: SendTarget, signal: AbortSignal): Promise<SendOutcome>;
+  /** Where its messages can be sent from. Absent: from every process. */
+  place?(): Promise<Place>;
+  /** The names of the relays that run it and are attached. Absent: it runs on none. */
+  attachedRelays?(): Promise<readonly string[]>;
+  /** Sends one message. Never throws; ends within a minute, as `unknown` when `signal` cuts it. */
+  send(message: Message, target: SendTarget, signal: AbortSignal, name?: MessageName): Promise<SendOutcome>;
   /** Closes connections. Idempotent. */
   close(): Promise<void>;
 }

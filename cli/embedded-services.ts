@@ -11,6 +11,7 @@ import { createChannels } from "@hil/delivery/channels.ts";
 import { readDeliveryConfig } from "@hil/delivery/config.ts";
 import { openDeliveryService } from "@hil/delivery/service.ts";
 import { AccessService } from "@hil/gen/hil/access/v1/access_service_pb.ts";
+import { CallbackService } from "@hil/gen/hil/callback/v1/callback_service_pb.ts";
 import { DeliveryService } from "@hil/gen/hil/delivery/v1/delivery_service_pb.ts";
 import { SessionService } from "@hil/gen/hil/session/v1/session_service_pb.ts";
 import type { AuditLog } from "@hil/platform/audit/audit-log.ts";
@@ -118,6 +119,10 @@ export function prepareServices(environment: NodeJS.ProcessEnv) {
       await openDeliveryService({
         ...common,
         sessions,
+        callbacks: createClient(
+          CallbackService,
+          localTransport(() => services, keys.serviceKey),
+        ),
         guard,
         channels: createChannels(deliveryConfig, { log, now }),
         settings: deliveryConfig,

@@ -7,7 +7,13 @@
 //     refuse before it reads the request.
 // C5. A call that goes on ends once its credential works no more, or may no longer make it (R1).
 
-import type { DescMethod, DescService, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import type {
+  DescMessage,
+  DescMethod,
+  DescService,
+  MessageInitShape,
+  MessageShape,
+} from "@bufbuild/protobuf";
 import { getOption, hasOption } from "@bufbuild/protobuf";
 import { createValidator } from "@bufbuild/protovalidate";
 import { Code, type ConnectError } from "@connectrpc/connect";
@@ -106,6 +112,24 @@ export interface ServiceOptions {
   readonly log: Log;
 }
 
+/**
+ * What tells whether a principal may call an RPC, as its policy says: it throws ROLE_MISSING or SCOPE_MISSING. Throws at once
+ * where the RPC has no policy (C1).
+ */
+export function policyCheck(method: DescMethod): (principal: Principal) => void {
+  const name = `${method.parent.typeName}.${method.name}`;
+  if (!hasOption(method, policy)) {
+    throw new Error(`${name} has no (hil.access.v1.policy); nobody may call it`);
+  }
+  const { roles, scope } = getOption(method, policy);
+  if (!scope) throw new Error(`${name} names no scope in its policy`);
+  const admitted = new Set<Role>(roles);
+  return (principal) => {
+    if (!principal.roles.some((role) => admitted.has(role))) throw roleMissing(method);
+    if (!hasScope(principal, scope)) throw scopeMissing(method, scope);
+  };
+}
+
 /** Joins a contract with its handlers. Throws when an RPC has no policy (C1). */
 export function defineService<S extends DescService>(
   desc: S,
@@ -115,26 +139,17 @@ export function defineService<S extends DescService>(
   const methods = new Map<string, Method>();
   const recheck = new Recheck(authenticate);
   for (const method of desc.methods) {
-    if (!hasOption(method, policy)) {
-      throw new Error(`${desc.typeName}.${method.name} has no (hil.access.v1.policy); nobody may call it`);
-    }
-    const { roles, scope } = getOption(method, policy);
-    if (!scope) throw new Error(`${desc.typeName}.${method.name} names no scope in its policy`);
-    const admitted = new Set<Role>(roles);
+    const assertMay = policyCheck(method);
     const handler = (handlers as Record<string, (request: unknown, context: CallContext) => unknown>)[
       method.localName
     ]!;
-    const assertMay = (principal: Principal): void => {
-      if (!principal.roles.some((role) => admitted.has(role))) throw roleMissing(method);
-      if (!hasScope(principal, scope)) throw scopeMissing(method, scope);
-    };
     const admit = (principal: Principal): Principal => {
       limits.admit(principal); // first: a call that is not allowed is one call more all the same
       assertMay(principal);
       return principal;
     };
     const check = (request: unknown, principal: Principal, signal: () => AbortSignal): CallContext => {
-      checkRequest(method, request);
+      checkMessage(method.input, request);
       return {
         principal,
         get signal() {
@@ -255,8 +270,9 @@ function reported(work: () => unknown, report: (error: unknown) => ConnectError)
   }
 }
 
-function checkRequest(method: DescMethod, request: unknown): void {
-  const result = validator.validate(method.input, request as MessageShape<typeof method.input>);
+/** Throws INVALID_REQUEST where a message does not keep the rules of its contract (C2). */
+export function checkMessage(desc: DescMessage, message: unknown): void {
+  const result = validator.validate(desc, message as MessageShape<typeof desc>);
   if (result.kind === "valid") return;
   if (result.kind === "error") throw result.error;
   const violation = result.violations[0];

@@ -66,6 +66,12 @@ export const refusedReplies = new Counter({
   registers,
 });
 
+export const relayedInbounds = new Counter({
+  name: "hil_relay_inbounds_total",
+  help: "Messages of vendors that relays brought and that are kept.",
+  registers,
+});
+
 export const storageErrors = new Counter({
   name: "hil_storage_errors_total",
   help: "Calls and work that failed because the database could not be read or written.",
@@ -155,6 +161,10 @@ export const outboxAge = new LookedUp(
   "How long the oldest event waits that a consumer was not handed yet; 0 where none does.",
   { label: "consumer", join: "max" },
 );
+
+export const relayStreams = new LookedUp("hil_relay_streams", "Relays that are attached to this process.", {
+  join: "sum",
+});
 
 let watchesProcess = false;
 

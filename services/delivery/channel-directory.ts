@@ -93,8 +93,11 @@ export class ChannelDirectory {
     await Promise.all([...shared, ...[...this.#unclosed].map((open) => open.close())]);
   }
 
-  #openChannel(name: string, { id, name: title, settings, secret, revision }: StoredChannel): SendingChannel {
-    const inner = this.#openTenantChannel({ id, name: title, settings, secret: secret() });
+  #openChannel(
+    name: string,
+    { tenantId, id, name: title, settings, secret, revision }: StoredChannel,
+  ): SendingChannel {
+    const inner = this.#openTenantChannel({ tenantId, id, name: title, settings, secret: secret() });
     let underWay = 0;
     let retired = false;
     const close = async () => {

@@ -34,8 +34,11 @@ export function channelRoutes(
   const resourceOf = async (tenantId: string, channelId: string) => {
     const channel = await channels.get(tenantId, channelId);
     if (!channel) throw channelNotFound(channelId);
-    const health = await store.health(tenantId, channelId);
-    return channelResource(channel, health, await channels.stored(tenantId, channelId));
+    return channelResource(channel, {
+      health: await store.health(tenantId, channelId),
+      stored: await channels.stored(tenantId, channelId),
+      attachedRelays: channel.mode === "sends" ? await channel.attachedRelays?.() : undefined,
+    });
   };
   const changeBy = ({ principal }: CallContext, channelId: string): ChannelChange => ({
     tenantId: principal.tenantId,

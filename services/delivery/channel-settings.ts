@@ -28,39 +28,40 @@ export async function readChannelSettings(
   given: ChannelSettings,
   guard: Pick<EgressGuard, "check">,
 ): Promise<ReadSettings> {
-  if (given.relayNames.length > 0) {
-    throw invalid("settings.relay_names", "no channel runs on relays in this version; leave it empty");
-  }
   switch (given.kind.case) {
     case "wecomRobot":
-      return readWecomRobot(given.kind.value, guard);
+      return readWecomRobot(given.kind.value, readRelayNames(given.relayNames), guard);
     case undefined:
       throw invalid("settings", "settings of a kind that is not known; set wecom_robot");
   }
 }
 
 /** The settings as they change. Throws INVALID_REQUEST where they are of another kind. */
-export function changedSettings(before: ChannelSettings, { settings, secret }: ReadSettings): ReadSettings {
-  if (before.kind.case !== settings.kind.case) {
+export function changedSettings(before: ChannelSettings, given: ReadSettings): ReadSettings {
+  if (before.kind.case !== given.settings.kind.case) {
     throw invalid("settings", "a channel's kind cannot change; add another channel");
   }
-  return { settings, secret };
+  // One that goes to relays leaves its key here no longer; one that comes back brings it.
+  const moves = before.relayNames.length > 0 !== given.settings.relayNames.length > 0;
+  return moves ? { ...given, secret: requireSecret(given) } : given;
 }
 
-/** What is needed to send has to be there from the beginning. */
-export function requireSecret({ secret }: ReadSettings): string {
+/** What is needed to send has to be there from the beginning. Empty for a channel that relays run: they have it. */
+export function requireSecret({ settings, secret }: ReadSettings): string {
   if (secret !== undefined) return secret;
+  if (settings.relayNames.length > 0) return "";
   throw invalid(BOT_KEY_FIELD, "the robot's key is missing: it is what follows key= in its webhook address");
 }
 
 /** What the audit log keeps. Never a secret. */
-export function settingsRecord({ kind }: ChannelSettings): object {
+export function settingsRecord({ kind, relayNames }: ChannelSettings): object {
   switch (kind.case) {
     case "wecomRobot":
       return {
         kind: "wecom_robot",
         api_url: kind.value.apiUrl,
         mode: kind.value.mode === WecomRobotSettings_Mode.GROUP ? "group" : "callback",
+        ...(relayNames.length > 0 && { relay_names: relayNames }),
       };
     case undefined:
       return {};
@@ -69,10 +70,15 @@ export function settingsRecord({ kind }: ChannelSettings): object {
 
 async function readWecomRobot(
   { botKey, apiUrl, mode }: WecomRobotSettings,
+  relayNames: string[],
   guard: Pick<EgressGuard, "check">,
 ): Promise<ReadSettings> {
   if (!/^[^\s/?&=#\u0000-\u001f]*$/.test(botKey)) {
     throw invalid(BOT_KEY_FIELD, "must be the robot's key alone: what follows key= in its webhook address");
+  }
+  if (relayNames.length > 0) {
+    if (botKey !== "") throw invalid(BOT_KEY_FIELD, "must be empty: the relays have the key, on their hosts");
+    if (apiUrl !== "") throw invalid(API_URL_FIELD, "must be empty: it is set on the relays' hosts");
   }
   if (apiUrl !== "") {
     if (apiUrl.includes("?")) throw invalid(API_URL_FIELD, "must be an address without a query");
@@ -84,11 +90,18 @@ async function readWecomRobot(
       value: {
         apiUrl: apiUrl.replace(/\/+$/, ""),
         mode: mode || WecomRobotSettings_Mode.CALLBACK,
-        hasBotKey: true,
+        hasBotKey: relayNames.length === 0,
       },
     },
+    relayNames,
   });
   return { settings, secret: botKey === "" ? undefined : botKey };
+}
+
+/** In the order given: work goes to the first that is attached. */
+function readRelayNames(names: readonly string[]): string[] {
+  if (new Set(names).size < names.length) throw invalid("settings.relay_names", "names a relay twice");
+  return [...names];
 }
 
 function invalid(field: string, problem: string) {

@@ -167,6 +167,23 @@ test("settings that cannot work are refused with the field", async () => {
   );
 });
 
+test("a robot that moves to relays leaves its key here no longer, and brings one when it comes back", async () => {
+  await using bench = await startDelivery();
+  const { delivery } = bench;
+  const settings = (botKey: string, relayNames: string[]) => ({
+    kind: { case: "wecomRobot" as const, value: { botKey } },
+    relayNames,
+  });
+  await delivery.createChannel({ channelId: "own", settings: settings("k", []) });
+  const move = (botKey: string, relayNames: string[]) =>
+    delivery.updateChannel({ channelId: "own", settings: settings(botKey, relayNames) });
+  const { channel } = await move("", ["plant-2"]);
+  expect(channel).toMatchObject({ runsOnRelays: true, settings: { kind: { value: { hasBotKey: false } } } });
+  expect(await refusalOf(move("", []))).toBe(ErrorReason.INVALID_REQUEST);
+  expect(await refusalOf(move("", ["plant-2", "plant-2"]))).toBe(ErrorReason.INVALID_REQUEST);
+  expect((await move("k2", [])).channel).toMatchObject({ runsOnRelays: false });
+});
+
 test("S2: an address inside is refused when it is set, and a robot that leads there sends nothing", async () => {
   await using bench = await startDelivery();
   for (const apiUrl of [

@@ -85,8 +85,11 @@ export function giveUpTimeOf(session: Session, nowMs: number): number {
   return session.expireTime ? timestampMs(session.expireTime) : nowMs + LONGEST_TRYING_MS;
 }
 
-/** What is brought: a session, or a notice as Markdown. */
-export type Content = { readonly session: Session } | { readonly markdown: string };
+/** What is brought: a session, a notice as Markdown, or messages as they are. */
+export type Content =
+  | { readonly session: Session }
+  | { readonly markdown: string }
+  | { readonly parts: readonly Part[] };
 
 /** What an order starts as, under the rules of its tenant. */
 export function newDelivery(
@@ -133,8 +136,9 @@ function partsOf(
   content: Content,
   channel: SendingChannel,
   { mask, templateOf }: Pick<TenantRules, "mask" | "templateOf">,
-): Part[] {
-  if (!("session" in content)) return channel.renderNotice(mask(content.markdown));
+): readonly Part[] {
+  if ("parts" in content) return content.parts;
+  if ("markdown" in content) return channel.renderNotice(mask(content.markdown));
   const { session } = content;
   return channel.renderSession(maskSession(session, mask), { template: templateOf(session) });
 }
@@ -261,7 +265,9 @@ export function passesOver(part: Part, outcome: SendOutcome, tries: number): boo
 
 /** Why a delivery is given up at its deadline. */
 export function gaveUp({ attemptCount, reason }: StoredDelivery): string {
-  if (attemptCount === 0) return "given up at the deadline: its turn never came under the vendor's limits";
+  if (attemptCount === 0) {
+    return `given up at the deadline: ${reason || "its turn never came under the vendor's limits"}`;
+  }
   const tries = `${attemptCount} ${attemptCount === 1 ? "try" : "tries"}`;
   return `given up at the deadline after ${tries}${reason ? `: ${reason}` : ""}`;
 }

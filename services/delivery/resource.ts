@@ -42,11 +42,18 @@ export function attemptResource(attempt: StoredAttempt): MessageInitShape<typeof
   };
 }
 
-/** `stored`: what its tenant set, for a channel that a tenant added. Never a secret. */
+/** What is told of a channel besides what it is. */
+export interface ChannelSituation {
+  readonly health: ChannelHealth;
+  /** What its tenant set, for a channel that a tenant added. Never a secret. */
+  readonly stored: StoredChannel | undefined;
+  /** The relays that run it and are attached. Undefined: it runs on none. */
+  readonly attachedRelays: readonly string[] | undefined;
+}
+
 export function channelResource(
   channel: Channel,
-  health: ChannelHealth,
-  stored: StoredChannel | undefined,
+  { health, stored, attachedRelays }: ChannelSituation,
 ): MessageInitShape<typeof ChannelSchema> {
   const { id, kind, name, capabilities } = channel;
   return {
@@ -57,6 +64,7 @@ export function channelResource(
     state: channelState(channel, health),
     lastError: health.lastError,
     lastSentTime: health.lastSentTimeMs === undefined ? undefined : timestampFromMs(health.lastSentTimeMs),
+    ...(attachedRelays && { runsOnRelays: true, attachedRelays: [...attachedRelays] }),
     ...(stored && { tenantId: stored.tenantId, settings: stored.settings }),
   };
 }

@@ -1,7 +1,6 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
-import type { Channel, Locale, SendingChannel, SendOutcome } from "@hil/channels/channel.ts";
-import { Attempt_Outcome } from "@hil/gen/hil/delivery/v1/delivery_pb.ts";
+import type { Channel } from "@hil/channels/channel.ts";
 import type { DeliveryService } from "@hil/gen/hil/delivery/v1/delivery_service_pb.ts";
 import { ErrorReason } from "@hil/gen/hil/errors/v1/error_reason_pb.ts";
 import { type Session, Session_State, type Target } from "@hil/gen/hil/session/v1/session_pb.ts";
@@ -18,6 +17,7 @@ import { pageTokenInvalid } from "./page-token.ts";
 import { relayRoutes } from "./relay/relay-routes.ts";
 import { attemptResource, deliveryResource } from "./resource.ts";
 import type { TenantRules } from "./tenant-rules.ts";
+import { testChannel } from "./test-channel.ts";
 import type { Turns } from "./turns.ts";
 
 const DEFAULT_PAGE = 50;
@@ -147,24 +147,8 @@ export function deliveryRoutes(options: RouteOptions): Handlers<typeof DeliveryS
       if (channel.mode === "sends" && !mayAskIn({ channelId: channel.id, chatId: target!.chatId })) {
         throw chatNotAllowed(channel.id);
       }
-      const startTimeMs = now().getTime();
-      const outcome = await sendTest(channel, target!, {
-        tenantId,
-        turns: options.turns,
-        locale,
-        now: now(),
-        signal,
-      });
-      const endTimeMs = now().getTime();
-      if (channel.mode === "sends" && channel.missing === undefined) {
-        const failure =
-          outcome.kind === "delivered"
-            ? undefined
-            : { reason: outcome.reason, broken: outcome.kind === "refused" && outcome.broken };
-        await store.noteSend({ tenantId, channelId: channel.id }, failure, endTimeMs);
-      }
-      const detail = outcome.kind === "delivered" ? "" : outcome.reason;
-      const attempt = { number: 1, startTimeMs, endTimeMs, outcome: attemptOutcome(outcome), detail };
+      const test = { tenantId, target: target!, locale, signal };
+      const attempt = await testChannel(channel, test, options);
       return { attempt: attemptResource(attempt) };
     },
 
@@ -181,55 +165,6 @@ function requireOwn(session: Session, tenantId: string): void {
     `this call is for the tenant ${JSON.stringify(tenantId)} and holds a session of another; send each tenant's apart`,
     { tenant_id: tenantId },
   );
-}
-
-interface TestOptions {
-  readonly tenantId: string;
-  readonly turns: Turns;
-  readonly locale: Locale;
-  readonly now: Date;
-  readonly signal: AbortSignal;
-}
-
-async function sendTest(channel: Channel, target: Target, test: TestOptions): Promise<SendOutcome> {
-  if (channel.mode === "shows") return { kind: "delivered" };
-  if (channel.missing !== undefined) return { kind: "refused", reason: channel.missing, broken: false };
-  return sendAll(channel, target, channel.renderTest(test.locale, test.now), test);
-}
-
-async function sendAll(
-  channel: SendingChannel,
-  target: Target,
-  parts: ReturnType<SendingChannel["renderTest"]>,
-  { tenantId, turns, signal }: TestOptions,
-): Promise<SendOutcome> {
-  for (const part of parts) {
-    if (part.kind === "image") continue; // a test message has none
-    const retryAfterMs = await turns.take(tenantId, channel, target);
-    if (retryAfterMs > 0) {
-      const reason = `the vendor's limit of messages a minute is used up; try again in ${Math.ceil(retryAfterMs / 1000)} s`;
-      return { kind: "retryable", reason, retryAfterMs };
-    }
-    const outcome = await channel.send(part, target, signal);
-    if (outcome.kind === "retryable" && outcome.retryAfterMs !== undefined) {
-      await turns.stop(tenantId, channel, outcome.retryAfterMs);
-    }
-    if (outcome.kind !== "delivered") return outcome;
-  }
-  return { kind: "delivered" };
-}
-
-function attemptOutcome({ kind }: SendOutcome): Attempt_Outcome {
-  switch (kind) {
-    case "delivered":
-      return Attempt_Outcome.DELIVERED;
-    case "retryable":
-      return Attempt_Outcome.RETRYABLE;
-    case "refused":
-      return Attempt_Outcome.REFUSED;
-    case "unknown":
-      return Attempt_Outcome.UNKNOWN;
-  }
 }
 
 /** Throws CHAT_REQUIRED where the channel sends to chats and the target names none. */

@@ -8,11 +8,13 @@
 // D4. A line is looked at when something was put into it and when its next try is due. Where processes share the store,
 //     each works on the lines that it claims (D3 holds over all of them), and looks once a second for what others left.
 // D5. What is known of a send is written down with patience: without it, the message would be shown again.
+// D6. What relays carry is worked on where one of them is attached. Another process leaves it to that one and says so; where
+//     none is attached it waits, and the delivery says for what.
 
 import { setTimeout as pause } from "node:timers/promises";
 import type { Client } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { Message, Part, SendingChannel, SendOutcome } from "@hil/channels/channel.ts";
+import type { Message, Part, Place, SendingChannel, SendOutcome } from "@hil/channels/channel.ts";
 import { Delivery_State } from "@hil/gen/hil/delivery/v1/delivery_pb.ts";
 import type { SessionService } from "@hil/gen/hil/session/v1/session_service_pb.ts";
 import { TENANT_HEADER } from "@hil/platform/auth/authenticator.ts";
@@ -32,6 +34,8 @@ import {
 } from "./delivery.ts";
 import type { Claim, ClaimedLine, DeliveryStore, Line } from "./delivery-store.ts";
 import { FairQueue } from "./fair-queue.ts";
+import type { RelayFence } from "./relay/relay-store.ts";
+import { fenceOf } from "./relay/relayed-channel.ts";
 import type { TenantRules } from "./tenant-rules.ts";
 import type { Turns } from "./turns.ts";
 
@@ -42,11 +46,19 @@ const PICTURE_PATIENCE_MS = 10_000;
 const LONGEST_SLEEP_MS = 60_000;
 /** How long a line rests after our own database or code failed it. */
 const FAULT_REST_MS = 1_000;
+/** How long it rests where no relay is attached that can send: one that attaches wakes it. */
+const AWAY_REST_MS = 30_000;
 /** How long it rests where another service does not answer yet. */
 const UNAVAILABLE_REST_MS = 200;
 /** How long the result of a send waits for a database that is away (D5). */
 const WRITE_PATIENCE_MS = 60_000;
 const WRITE_RETRY_MS = 200;
+
+/** What a try comes to whose end was told on a stream that is not its relay's newest any more (I9). */
+const STALE_WORD: TryEnd = {
+  kind: "stopped",
+  outcome: { kind: "unknown", reason: "a newer stream of the relay took the place of the one that had this" },
+};
 
 export interface SenderOptions {
   readonly store: DeliveryStore;
@@ -60,6 +72,8 @@ export interface SenderOptions {
   readonly now: () => Date;
   /** Called after each change that the session service has to be told. */
   readonly onChange: () => void;
+  /** Called with a line that something was put into and that only another process can work on. Default: it finds it by itself. */
+  readonly onElsewhere?: (line: Line) => void;
 }
 
 /** A line in which something waits. It is running, ready, or parked until its next try is due. */
@@ -70,12 +84,17 @@ interface ActiveLine extends Line {
   ready: boolean;
   /** Something was put into it while it ran. */
   kicked: boolean;
+  /** Something was put into it here, and whoever else may have to work on it was not told. */
+  untold: boolean;
 }
 
 /** A line that is worked on. */
 interface Work extends ClaimedLine {
   /** Aborted when another process has the line. */
   readonly lost: AbortSignal;
+  /** Its channel. Undefined: there is none that sends. */
+  readonly channel: SendingChannel | undefined;
+  readonly place: Exclude<Place, { kind: "elsewhere" }>;
 }
 
 export class Sender {
@@ -110,19 +129,29 @@ export class Sender {
 
   /** Takes up what waits in the store and is nobody's. */
   async look(): Promise<void> {
-    this.kick(await this.#options.store.waitingLines(this.#nowMs()));
+    this.wake(await this.#options.store.waitingLines(this.#nowMs()));
   }
 
-  /** Says that something was put into these lines. */
+  /** Says that something was put into these lines here. */
   kick(lines: readonly Line[]): void {
+    this.#activate(lines, true);
+  }
+
+  /** Says that these lines may be worked on now. */
+  wake(lines: readonly Line[]): void {
+    this.#activate(lines, false);
+  }
+
+  #activate(lines: readonly Line[], untold: boolean): void {
     for (const { tenantId, channelId, line } of lines) {
       const name = JSON.stringify([tenantId, channelId, line]);
       let active = this.#lines.get(name);
       if (!active) {
         const group = this.#options.channels.groupOf(tenantId, channelId);
-        active = { tenantId, channelId, line, group, running: false, ready: false, kicked: false };
+        active = { tenantId, channelId, line, group, running: false, ready: false, kicked: false, untold };
         this.#lines.set(name, active);
       }
+      active.untold ||= untold;
       this.#makeReady(active);
     }
     this.#pump();
@@ -220,12 +249,20 @@ export class Sender {
 
   /** Works on the first delivery of a line. Returns when to look at the line again. */
   async #step(line: ActiveLine): Promise<"again" | "empty" | number> {
-    const { store } = this.#options;
+    const { store, channels } = this.#options;
+    const found = await channels.get(line.tenantId, line.channelId);
+    const channel = found?.mode === "sends" ? found : undefined;
+    const place: Place = (await channel?.place?.()) ?? { kind: "here" };
+    if (place.kind === "elsewhere") {
+      if (line.untold) this.#options.onElsewhere?.(line);
+      return "empty"; // the other process looks once a second, whatever it heard
+    }
+    line.untold = false;
     const claimed = await store.claim(line, this.#nowMs());
     if (!claimed) return "empty"; // or another process's, which will look at it again
     using held = this.#claims.hold(claimed.claim);
     try {
-      return await this.#work({ ...claimed, lost: held.lost });
+      return await this.#work({ ...claimed, lost: held.lost, channel, place });
     } catch (error) {
       // Where that fails too the claim runs out by itself.
       await store.release(claimed.claim, this.#nowMs() + UNAVAILABLE_REST_MS).catch(() => {});
@@ -233,11 +270,9 @@ export class Sender {
     }
   }
 
-  async #work({ claim, first: delivery, lost }: Work): Promise<"again" | number> {
-    const { store, channels, turns, rulesOf } = this.#options;
+  async #work({ claim, first: delivery, lost, channel, place }: Work): Promise<"again" | number> {
+    const { store, turns, rulesOf } = this.#options;
     const rules = await rulesOf(claim.tenantId);
-    const found = await channels.get(delivery.tenantId, delivery.channelId);
-    const channel = found?.mode === "sends" ? found : undefined;
     const nowMs = this.#nowMs();
     const barrier = barrierOf(delivery, channel, rules);
     if (barrier) return this.#end(claim, delivery, barrier.state, barrier.reason);
@@ -252,6 +287,12 @@ export class Sender {
     if (sendTimeMs > nowMs) {
       await store.postpone(claim, delivery, sendTimeMs);
       return "again";
+    }
+    if (place.kind === "nowhere") {
+      const untilMs = Math.min(nowMs + AWAY_REST_MS, delivery.giveUpTimeMs);
+      await store.hold(claim, delivery, place.reason, untilMs, nowMs);
+      this.#options.onChange();
+      return untilMs;
     }
     const waitMs = await turns.take(claim.tenantId, channel!, delivery);
     if (waitMs > 0) {
@@ -281,7 +322,7 @@ export class Sender {
   async #try(claim: Claim, begun: StoredDelivery, channel: SendingChannel, lost: AbortSignal): Promise<void> {
     const { store, retry, log } = this.#options;
     failpoint("delivery.before_send");
-    const end = await this.#sendParts(claim, begun, channel, lost);
+    const { end, fence } = await this.#sendParts(claim, begun, channel, lost);
     failpoint("delivery.after_send");
     const fields = {
       tenant_id: begun.tenantId,
@@ -290,10 +331,14 @@ export class Sender {
       attempt: begun.attemptCount,
     };
     const nowMs = this.#nowMs();
-    const decide = (delivery: StoredDelivery) => settle(delivery, end!, nowMs, retry);
-    const finished = end && (await this.#surely(() => store.finish(claim, begun, decide, nowMs)));
+    const finish = (how: TryEnd, relay?: RelayFence) => {
+      const decide = (delivery: StoredDelivery) => settle(delivery, how, nowMs, retry);
+      return this.#surely(() => store.finish(claim, begun, decide, nowMs, relay));
+    };
+    let finished = end !== undefined && (await finish(end, fence));
+    if (end !== undefined && !finished && fence) finished = await finish(STALE_WORD); // or the line is lost
     failpoint("delivery.after_finish");
-    if (!finished) {
+    if (end === undefined || !finished) {
       log.warn(fields, "another process has this delivery now; what became of this try was not kept");
       return;
     }
@@ -304,13 +349,13 @@ export class Sender {
     if (begun.sessionId !== "") this.#options.onChange();
   }
 
-  /** Undefined: the line was lost on the way. */
+  /** `end` undefined: the line was lost on the way. `fence`: the stream of a relay that said so. */
   async #sendParts(
     claim: Claim,
     begun: StoredDelivery,
     channel: SendingChannel,
     lost: AbortSignal,
-  ): Promise<TryEnd | undefined> {
+  ): Promise<{ end: TryEnd | undefined; fence?: RelayFence | undefined }> {
     const { store, turns, log } = this.#options;
     const { parts } = begun;
     const failed = (error: unknown) => {
@@ -319,28 +364,31 @@ export class Sender {
     const signal = AbortSignal.any([this.#cut.signal, lost]);
     let delivery = begun;
     while (delivery.partsSent < parts.length) {
-      if (lost.aborted) return undefined;
+      if (lost.aborted) return { end: undefined };
       const part = parts[delivery.partsSent]!;
       const outcome = await this.#sendPart(delivery, part, channel, signal);
+      const fence = fenceOf(outcome);
       // Not awaited: it goes into the same commit as what follows.
       store.noteSend(delivery, failureOf(outcome), this.#nowMs()).catch(failed);
       if (outcome.kind === "retryable" && outcome.retryAfterMs !== undefined) {
         await turns.stop(claim.tenantId, channel, outcome.retryAfterMs).catch(failed);
       }
       if (outcome.kind !== "delivered") {
-        if (!passesOver(part, outcome, delivery.partTries)) return { kind: "stopped", outcome };
+        if (!passesOver(part, outcome, delivery.partTries)) {
+          return { end: { kind: "stopped", outcome }, fence };
+        }
         log.warn({ delivery_id: delivery.id, reason: outcome.reason }, "a picture is left out");
       }
-      if (delivery.partsSent + 1 === parts.length) return { kind: "sent" };
+      if (delivery.partsSent + 1 === parts.length) return { end: { kind: "sent" }, fence };
       const before = delivery;
-      const after = await this.#surely(() => store.finishPart(claim, before, this.#nowMs()));
-      if (!after) return undefined;
+      const after = await this.#surely(() => store.finishPart(claim, before, this.#nowMs(), fence));
+      if (!after) return { end: fence && STALE_WORD }; // or the line is lost, which finishing finds out
       delivery = after;
       const reason = await this.#pauseReason(delivery, channel);
       if (reason !== undefined)
-        return { kind: "paused", reason: `after part ${delivery.partsSent}: ${reason}` };
+        return { end: { kind: "paused", reason: `after part ${delivery.partsSent}: ${reason}` } };
     }
-    return { kind: "sent" };
+    return { end: { kind: "sent" } };
   }
 
   /** Why the next part does not go out now. Undefined: it does, and its turn is taken. */
@@ -358,7 +406,9 @@ export class Sender {
     signal: AbortSignal,
   ): Promise<SendOutcome> {
     try {
-      return await channel.send(await this.#messageOf(delivery, part, signal), delivery, signal);
+      const { tenantId, id, partsSent, giveUpTimeMs } = delivery;
+      const name = { id: `${tenantId}/${id}/${partsSent}`, expireTimeMs: giveUpTimeMs };
+      return await channel.send(await this.#messageOf(delivery, part, signal), delivery, signal, name);
     } catch (error) {
       // Only reading a picture throws: a channel answers with an outcome.
       const { code } = ConnectError.from(error);

@@ -1,10 +1,12 @@
 import type { Client } from "@connectrpc/connect";
 import type { Channel } from "@hil/channels/channel.ts";
+import type { CallbackService } from "@hil/gen/hil/callback/v1/callback_service_pb.ts";
 import { DeliveryService } from "@hil/gen/hil/delivery/v1/delivery_service_pb.ts";
 import type { SessionService } from "@hil/gen/hil/session/v1/session_service_pb.ts";
 import type { AuditLog } from "@hil/platform/audit/audit-log.ts";
 import type { TenantDirectory } from "@hil/platform/auth/tenant-directory.ts";
 import type { EgressGuard } from "@hil/platform/egress/egress-guard.ts";
+import type { EventBus } from "@hil/platform/events/event-bus.ts";
 import type { OpenService } from "@hil/platform/lifecycle/open-service.ts";
 import type { RateLimits } from "@hil/platform/limits/rate-limits.ts";
 import { type Authenticate, defineService } from "@hil/platform/rpc/service.ts";
@@ -18,10 +20,12 @@ import type { RetryPolicy } from "./delivery.ts";
 import type { DeliveryStore, Sharing } from "./delivery-store.ts";
 import { openDeliveryStore } from "./open-delivery-store.ts";
 import { startPoll } from "./poll.ts";
+import { openRelays } from "./relay/relays.ts";
 import { Reporter } from "./reporter.ts";
 import { createRetention } from "./retention.ts";
 import { deliveryRoutes } from "./routes.ts";
 import { Sender } from "./sender.ts";
+import { type SharedLines, shareLines } from "./shared-lines.ts";
 import { createOpenTenantChannel } from "./tenant-channel.ts";
 import { createTenantRules } from "./tenant-rules.ts";
 import { createTurns } from "./turns.ts";
@@ -37,6 +41,12 @@ export interface DeliveryServiceOptions {
   readonly limits?: RateLimits;
   /** Takes reports, gives pictures. Called with a credential of ROLE_SERVICE. Need not answer yet. */
   readonly sessions: Pick<Client<typeof SessionService>, "reportDeliveries" | "getAttachment">;
+  /** Takes what relays bring. Called as the sessions are. */
+  readonly callbacks: Pick<Client<typeof CallbackService>, "ingestInbound">;
+  /** What tells other processes of this service that a line is theirs to work on. Default: nothing does, and they look. */
+  readonly bus?: EventBus;
+  /** Whether relays are listened for. Default: as the settings ask. */
+  readonly servesRelays?: boolean;
   /** The channels of the deployment. Closed with the service. */
   readonly channels: readonly Channel[];
   readonly tenants: TenantDirectory;
@@ -52,6 +62,8 @@ export interface DeliveryServiceOptions {
 export interface OpenDeliveryService extends OpenService {
   /** Who changed channels. */
   readonly audit: AuditLog;
+  /** Where relays attach. Undefined: nowhere. */
+  readonly relayPort: number | undefined;
 }
 
 /** Opens the delivery service: goes on with what an earlier process left, and waits for orders. */
@@ -59,10 +71,16 @@ export async function openDeliveryService(options: DeliveryServiceOptions): Prom
   const { storage, log, now, authenticate, sessions, tenants, vault, guard, settings } = options;
   const store = await openDeliveryStore(storage, { vault, log });
   const rulesOf = createTenantRules({ tenants, settings });
+  const relays = openRelays({ ...options, store, onWake: (lines) => sender.wake(lines) });
   const channels = new ChannelDirectory({
-    deployment: options.channels,
+    deployment: options.channels.map((channel) => relays.ofDeployment(channel)),
     store,
-    openTenantChannel: createOpenTenantChannel({ robot: settings.wecomRobot, guard, now }),
+    openTenantChannel: createOpenTenantChannel({
+      robot: settings.wecomRobot,
+      guard,
+      relays: relays.attached,
+      now,
+    }),
   });
   const turns = createTurns({ sharing: store.sharing, channels });
   const reporter = new Reporter({ store, sessions, log });
@@ -77,6 +95,7 @@ export async function openDeliveryService(options: DeliveryServiceOptions): Prom
     log,
     now,
     onChange,
+    onElsewhere: (line) => lines?.tell(line),
   });
   const routes = deliveryRoutes({
     store,
@@ -90,6 +109,7 @@ export async function openDeliveryService(options: DeliveryServiceOptions): Prom
   });
   const service = defineService(DeliveryService, routes, { authenticate, limits: options.limits, log });
 
+  let lines: SharedLines | undefined;
   const cleanUp = startCleanUp({
     what: "deliveries",
     deleteSome: createRetention({ store, rulesOf, now, log }),
@@ -97,16 +117,24 @@ export async function openDeliveryService(options: DeliveryServiceOptions): Prom
   });
   let shared: { close(): Promise<void> } | undefined;
   const stop = async () => {
+    await relays.drain();
+    await lines?.close();
     await shared?.close();
     await cleanUp.close();
     await sender.close();
     await reporter.close();
+    await relays.close();
     await channels.close();
     await store.close();
   };
   try {
     await rewrap(store, log);
+    await relays.recall();
     await sender.start();
+    if (store.sharing && options.bus) {
+      lines = await shareLines(options.bus, { wake: (line) => sender.wake([line]), log });
+    }
+    await relays.listen(channels);
   } catch (error) {
     await stop(); // whoever opens it again finds nothing of this try
     throw error;
@@ -118,6 +146,7 @@ export async function openDeliveryService(options: DeliveryServiceOptions): Prom
   return {
     service,
     audit: store.audit,
+    relayPort: relays.port,
     close: () => {
       closing ??= stop();
       return closing;

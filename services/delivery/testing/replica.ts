@@ -1,18 +1,18 @@
 // One of several delivery services on the same database, which send to the same fake vendor.
 
 import { type Client, createClient } from "@connectrpc/connect";
-import { Role } from "@hil/gen/hil/access/v1/policy_pb.ts";
 import { DeliveryService } from "@hil/gen/hil/delivery/v1/delivery_service_pb.ts";
-import { TENANT_HEADER } from "@hil/platform/auth/authenticator.ts";
-import { DEFAULT_TENANT } from "@hil/platform/auth/principal.ts";
 import { readEgressConfig } from "@hil/platform/egress/config.ts";
 import { createEgressGuard } from "@hil/platform/egress/egress-guard.ts";
+import type { EventBus } from "@hil/platform/events/event-bus.ts";
 import { localTransport } from "@hil/platform/rpc/local-transport.ts";
 import { type Log, silentLog } from "@hil/platform/telemetry/log.ts";
 import { fixedTenants } from "@hil/platform/testing/fixed-tenants.ts";
 import { createChannels } from "../channels.ts";
 import { readDeliveryConfig } from "../config.ts";
 import { openDeliveryService } from "../service.ts";
+import { createFakeAccess } from "./fake-access.ts";
+import { createFakeCallbacks, type FakeCallbacks } from "./fake-callbacks.ts";
 import { createFakeSessions, type FakeSessions } from "./fake-sessions.ts";
 import { VAULT } from "./vaults.ts";
 
@@ -20,6 +20,10 @@ export interface Replica extends AsyncDisposable {
   readonly delivery: Client<typeof DeliveryService>;
   /** What it told the session service. */
   readonly sessions: FakeSessions;
+  /** What it told the callback service. */
+  readonly callbacks: FakeCallbacks;
+  /** Where relays attach. */
+  readonly relayPort: number | undefined;
 }
 
 export async function openReplica({
@@ -27,32 +31,35 @@ export async function openReplica({
   vendorUrl,
   key,
   log = silentLog,
+  bus,
+  environment = {},
 }: {
   databaseUrl: string;
   vendorUrl: string;
   /** The robot's. */
   key: string;
   log?: Log;
+  bus?: EventBus;
+  environment?: NodeJS.ProcessEnv;
 }): Promise<Replica> {
   const now = () => new Date();
   const settings = readDeliveryConfig({
     BOT_KEY: key,
     WECOM_API_URL: vendorUrl,
     WECOM_ROBOT_MESSAGES_PER_MINUTE: "0",
+    ...environment,
   });
   const guard = createEgressGuard({ config: readEgressConfig({}), log });
   const sessions = createFakeSessions();
-  const { service, close } = await openDeliveryService({
+  const callbacks = createFakeCallbacks();
+  const { service, close, relayPort } = await openDeliveryService({
     storage: { kind: "postgres", url: databaseUrl },
     log,
     now,
-    authenticate: (headers) => ({
-      kind: "service",
-      id: "test",
-      tenantId: headers.get(TENANT_HEADER) ?? DEFAULT_TENANT,
-      roles: [Role.SERVICE, Role.OWNER],
-    }),
+    authenticate: createFakeAccess().authenticate,
     sessions,
+    callbacks,
+    ...(bus && { bus }),
     tenants: fixedTenants(),
     vault: VAULT,
     guard,
@@ -66,6 +73,8 @@ export async function openReplica({
       localTransport(() => [service]),
     ),
     sessions,
+    callbacks,
+    relayPort,
     async [Symbol.asyncDispose]() {
       await close();
       await guard.close();

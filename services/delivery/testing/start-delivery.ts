@@ -6,14 +6,12 @@ import { join } from "node:path";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { type Client, createClient } from "@connectrpc/connect";
-import { Role } from "@hil/gen/hil/access/v1/policy_pb.ts";
 import { DeliveryService } from "@hil/gen/hil/delivery/v1/delivery_service_pb.ts";
 import { Session_State, SessionSchema } from "@hil/gen/hil/session/v1/session_pb.ts";
 import { TENANT_HEADER } from "@hil/platform/auth/authenticator.ts";
 import { DEFAULT_TENANT } from "@hil/platform/auth/principal.ts";
 import { readEgressConfig } from "@hil/platform/egress/config.ts";
 import { createEgressGuard } from "@hil/platform/egress/egress-guard.ts";
-import type { OpenService } from "@hil/platform/lifecycle/open-service.ts";
 import { localTransport } from "@hil/platform/rpc/local-transport.ts";
 import type { Vault } from "@hil/platform/secrets/vault.ts";
 import type { Storage } from "@hil/platform/storage/storage.ts";
@@ -22,7 +20,9 @@ import { type FixedTenants, fixedTenants } from "@hil/platform/testing/fixed-ten
 import { type FakeWecom, type FakeWecomOptions, startFakeWecom } from "@hil/testing/fake-wecom/fake-wecom.ts";
 import { createChannels } from "../channels.ts";
 import { readDeliveryConfig } from "../config.ts";
-import { openDeliveryService } from "../service.ts";
+import { type OpenDeliveryService, openDeliveryService } from "../service.ts";
+import { createFakeAccess, type FakeAccess } from "./fake-access.ts";
+import { createFakeCallbacks, type FakeCallbacks } from "./fake-callbacks.ts";
 import { createFakeSessions, type FakeSessions } from "./fake-sessions.ts";
 import { VAULT } from "./vaults.ts";
 
@@ -31,6 +31,10 @@ export const KEY = "SECRET-KEY-5d1f";
 export interface DeliveryBench extends AsyncDisposable {
   readonly wecom: FakeWecom;
   readonly sessions: FakeSessions;
+  readonly callbacks: FakeCallbacks;
+  readonly access: FakeAccess;
+  /** Where relays attach, where the environment asks for that. */
+  readonly relayPort: number;
   readonly dataDir: string;
   readonly tenants: FixedTenants;
   /** Calls for the default tenant. */
@@ -64,24 +68,22 @@ export async function startDelivery({
 } = {}): Promise<DeliveryBench> {
   const wecom = await startFakeWecom({ key: KEY, ...vendor });
   const sessions = createFakeSessions();
+  const callbacks = createFakeCallbacks();
+  const access = createFakeAccess();
   const tenants = fixedTenants();
   const guardOf = (variables: NodeJS.ProcessEnv) =>
     createEgressGuard({ config: readEgressConfig(variables), log: silentLog });
   let guard = guardOf(environment);
-  let open: OpenService;
+  let open: OpenDeliveryService;
   const start = async (more: NodeJS.ProcessEnv, vault: Vault) => {
     const config = readDeliveryConfig({ BOT_KEY: KEY, WECOM_API_URL: wecom.url, ...environment, ...more });
     open = await openDeliveryService({
       storage,
       log: silentLog,
       now,
-      authenticate: (headers) => ({
-        kind: "service",
-        id: "test",
-        tenantId: headers.get(TENANT_HEADER) ?? DEFAULT_TENANT,
-        roles: [Role.SERVICE, Role.OWNER],
-      }),
+      authenticate: access.authenticate,
       sessions,
+      callbacks,
       tenants,
       vault,
       guard,
@@ -112,6 +114,11 @@ export async function startDelivery({
   return {
     wecom,
     sessions,
+    callbacks,
+    access,
+    get relayPort() {
+      return open.relayPort!;
+    },
     dataDir,
     tenants,
     for: client,
