@@ -47,6 +47,8 @@ export interface EmbeddedServices {
   readonly databases: readonly Part[];
   readonly access: OpenAccessService;
   readonly vendorHttp: OpenCallbackService["http"];
+  /** Where relays attach. Undefined: nowhere. */
+  readonly relayPort: number | undefined;
   readonly authenticate: Authenticate;
   readonly limits: RateLimits;
   readonly keys: ProcessKeys;
@@ -151,6 +153,7 @@ export function prepareServices(environment: NodeJS.ProcessEnv) {
       databases: logs.map(databaseOf),
       access,
       vendorHttp: callbackService.http,
+      relayPort: deliveryService.relayPort,
       authenticate,
       limits,
       signingKey,

@@ -22,6 +22,8 @@ export interface Embedded {
   /** Where it listens: "http://127.0.0.1:8080". */
   readonly url: string;
   readonly port: number;
+  /** Where relays attach. Undefined: nowhere. */
+  readonly relayPort: number | undefined;
   readonly dataDir: string;
   /** The owner key, where this start made it. It cannot be read again. */
   readonly newOwnerKey: string | undefined;
@@ -97,6 +99,7 @@ export async function startEmbedded({
     return {
       url,
       port: listener.port,
+      relayPort: embedded.relayPort,
       dataDir,
       newOwnerKey,
       localKey,

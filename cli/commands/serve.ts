@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { readWecomRobotConfig } from "@hil/channels/wecom-robot/config.ts";
+import { readDeliveryConfig } from "@hil/delivery/config.ts";
 import { ConfigurationError } from "@hil/platform/config/environment.ts";
 import type { Command } from "commander";
 import type { CommandContext } from "../context.ts";
@@ -38,8 +38,8 @@ export function addServe(program: Command, context: CommandContext): void {
       };
       const stop = untilStopped(terminal);
       const embedded = await start(environment);
-      const hasRobot = readWecomRobotConfig(environment).botKey !== undefined;
-      const lines = bannerLines(embedded, { hasRobot, signInUrl: await embedded.signInUrl(), t });
+      const robot = robotOf(environment);
+      const lines = bannerLines(embedded, { robot, signInUrl: await embedded.signInUrl(), t });
       for (const line of lines) await terminal.out(line);
       const signal = await stop;
       terminal.note(
@@ -82,10 +82,20 @@ function untilStopped({ now }: Terminal): Promise<NodeJS.Signals> {
   });
 }
 
+/** Who calls the robot of the deployment. */
+type Robot = "hil" | "relays" | "nobody";
+
+/** Who does, by the settings. */
+export function robotOf(environment: NodeJS.ProcessEnv): Robot {
+  const { relays, wecomRobot } = readDeliveryConfig(environment);
+  if (relays.robotWay === "relay") return "relays";
+  return wecomRobot.botKey === undefined ? "nobody" : "hil";
+}
+
 /** What a person needs first. */
 export function bannerLines(
-  embedded: Pick<Embedded, "url" | "dataDir" | "newOwnerKey">,
-  { hasRobot, signInUrl, t }: { hasRobot: boolean; signInUrl: string; t: Terminal["t"] },
+  embedded: Pick<Embedded, "url" | "dataDir" | "newOwnerKey" | "relayPort">,
+  { robot, signInUrl, t }: { robot: Robot; signInUrl: string; t: Terminal["t"] },
 ): string[] {
   const key = embedded.newOwnerKey;
   // Elsewhere than where `hil` looks by itself, it must be told.
@@ -101,14 +111,15 @@ export function bannerLines(
     `  ${t("Console, sign in once", "控制台（一次性登录）")}  ${signInUrl}`,
     ...(key ? [`  ${t("Owner key, shown this once", "所有者密钥（仅显示一次）")}  ${key}`] : []),
     `  ${t("Data", "数据目录")}  ${embedded.dataDir}`,
-    `  ${t("WeCom robot", "企业微信机器人")}  ${
-      hasRobot
-        ? t("configured (BOT_KEY)", "已配置（BOT_KEY）")
-        : t(
-            "not configured: questions are shown in the console; see docs/channels/wecom-robot.md",
-            "未配置：问题只显示在控制台；见 docs/channels/wecom-robot.md",
-          )
-    }`,
+    `  ${t("WeCom robot", "企业微信机器人")}  ${robotWords(robot, t)}`,
+    ...(embedded.relayPort === undefined
+      ? []
+      : [
+          `  ${t("Relays", "内网中转")}  ${t(
+            `attach at port ${embedded.relayPort}; see docs/relay.md`,
+            `接入端口 ${embedded.relayPort}；见 docs/relay.md`,
+          )}`,
+        ]),
     "",
     t(
       "Ask a first question from another terminal, in this folder:",
@@ -117,4 +128,18 @@ export function bannerLines(
     `  ${told} ask "${t("Shall I go on?", "要继续吗？")}" --confirm`,
     "",
   ];
+}
+
+function robotWords(robot: Robot, t: Terminal["t"]): string {
+  switch (robot) {
+    case "hil":
+      return t("configured (BOT_KEY)", "已配置（BOT_KEY）");
+    case "relays":
+      return t("run by relays (HIL_MODE=relay)", "由内网中转运行（HIL_MODE=relay）");
+    case "nobody":
+      return t(
+        "not configured: questions are shown in the console; see docs/channels/wecom-robot.md",
+        "未配置：问题只显示在控制台；见 docs/channels/wecom-robot.md",
+      );
+  }
 }
