@@ -18,6 +18,6 @@ RUN mkdir -p /data /setup/postgres /setup/nats && chown -R node:node /data /setu
 USER node
 VOLUME /data
 ENV HIL_DATA_DIR=/data HIL_HOST=0.0.0.0
-EXPOSE 8080
+EXPOSE 8080 8082
 # The whole product in one process. For one service: node services/session/main.ts
 CMD ["node", "cli/main.ts", "serve"]

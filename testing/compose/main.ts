@@ -25,6 +25,7 @@ try {
   const port = await freePort();
   const stack = createStack(findCompose(), `hil-smoke-${process.pid}`, {
     HIL_PUBLISH: `127.0.0.1:${port}`,
+    HIL_RELAY_PUBLISH: `127.0.0.1:${await freePort()}`,
     HIL_PUBLIC_URL: `http://127.0.0.1:${port}`,
   });
   process.once("SIGINT", () => void stack.run("down", "--volumes").finally(() => process.exit(130)));
