@@ -10,6 +10,8 @@ export function createChannels(
   { log, now }: { log: Log; now: () => Date },
 ): Channel[] {
   const robot = createWecomRobotChannel(config.wecomRobot, { now });
-  if (robot.missing !== undefined) log.info({ channel_id: robot.id }, robot.missing);
+  if (robot.missing !== undefined && config.relays.robotWay !== "relay") {
+    log.info({ channel_id: robot.id }, robot.missing);
+  }
   return [consoleChannel, robot];
 }

@@ -4,13 +4,18 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { Attempt_Outcome, Delivery_State } from "@hil/gen/hil/delivery/v1/delivery_pb.ts";
+import { ErrorReason } from "@hil/gen/hil/errors/v1/error_reason_pb.ts";
 import { ChatType, DeliverySummary_State } from "@hil/gen/hil/session/v1/session_pb.ts";
 import { DEFAULT_TENANT } from "@hil/platform/auth/principal.ts";
+import { reasonOf } from "@hil/platform/errors/hil-error.ts";
+import type { EventBus } from "@hil/platform/events/event-bus.ts";
+import { createInProcessBus } from "@hil/platform/events/in-process-bus.ts";
 import { silentLog } from "@hil/platform/telemetry/log.ts";
 import { type FakeWecom, type Fault, startFakeWecom } from "@hil/testing/fake-wecom/fake-wecom.ts";
 import { type PostgresServer, startPostgres } from "@hil/testing/servers/postgres-server.ts";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { openPostgresDeliveryStore } from "./delivery-store-postgres.ts";
+import { delivered, openRawRelay } from "./testing/raw-relay.ts";
 import { openReplica, type Replica } from "./testing/replica.ts";
 import { KEY, order } from "./testing/start-delivery.ts";
 import { VAULT } from "./testing/vaults.ts";
@@ -190,4 +195,53 @@ test("F1, F12: with a replica killed and the database restarted, all questions a
 
 function isSent({ delivery }: { delivery?: { state: Delivery_State } }): boolean {
   return delivery?.state === Delivery_State.SENT;
+}
+
+test("I9, F17: a relay's messages go out where it is attached, whichever replica has them, and its newest stream wins", async () => {
+  await using stack = new AsyncDisposableStack();
+  const bus = stack.use(disposable(createInProcessBus({ log: silentLog })));
+  const environment = { BOT_KEY: "", HIL_MODE: "relay", HIL_RELAY_PORT: "0" };
+  const replica = () => openReplica({ databaseUrl, vendorUrl: wecom.url, key: KEY, bus, environment });
+  const one = stack.use(await replica());
+  const two = stack.use(await replica());
+  const attach = async ({ relayPort }: Replica) => {
+    const relay = stack.use(openRawRelay(relayPort!, { token: "relay/_default/plant" }));
+    relay.answer = delivered;
+    await relay.hello();
+    return relay;
+  };
+  const deliver = async ({ delivery }: Replica) => {
+    const given = order({}, { chatId: "wr" });
+    await delivery.deliver({ orders: [given] });
+    return given.deliveryId!;
+  };
+  const target = { channelId: "wecom-robot", chatId: "wr" };
+
+  const first = await attach(one);
+  await sent(two, await deliver(two));
+  const { attempt } = await two.delivery.testChannel({ target });
+  expect(attempt?.outcome).toBe(Attempt_Outcome.DELIVERED);
+  expect(first.commands).toHaveLength(2);
+
+  const second = await attach(two);
+  expect(reasonOf(await first.ended)).toBe(ErrorReason.RELAY_SUPERSEDED);
+  await sent(one, await deliver(one));
+  expect(second.commands).toHaveLength(1);
+
+  // A stream that is lost leaves what it had to the next one, on whichever replica.
+  second.answer = undefined;
+  const deliveryId = await deliver(one);
+  await until(() => second.commands.length === 2);
+  second.cut();
+  const third = await attach(one);
+  const { attempts } = await sent(two, deliveryId);
+  expect(third.commands.map(({ commandId }) => commandId)).toEqual([second.commands[1]!.commandId]);
+  expect(attempts.map(({ outcome }) => outcome)).toEqual([
+    Attempt_Outcome.UNKNOWN,
+    Attempt_Outcome.DELIVERED,
+  ]);
+});
+
+function disposable(bus: EventBus): EventBus & AsyncDisposable {
+  return { ...bus, [Symbol.asyncDispose]: () => bus.close() };
 }

@@ -26,7 +26,7 @@ const ALL = Object.keys(FAILPOINTS) as FailpointName[];
 const named = (prefix: string) => ALL.filter((name) => name.startsWith(prefix));
 const AT_START = named("migration.");
 const AT_STOP = named("drain.");
-const OF_OTHER_FORMS = [...named("postgres."), ...named("relay.")];
+const OF_OTHER_FORMS = [...named("postgres."), ...named("relay."), ...named("relayed.")];
 const UNDER_LOAD = ALL.filter((name) => ![...AT_START, ...AT_STOP, ...OF_OTHER_FORMS].includes(name));
 
 const placeOf = (name: FailpointName, action: Action) => `${name}: ${action}`;

@@ -11,6 +11,7 @@ import { startEmbeddedDeployment } from "./embedded-deployment.ts";
 import { EVERY_PLACE, everyFailpoint, Reached, startThroughMigrations } from "./failpoint-trouble.ts";
 import { torment } from "./nemesis.ts";
 import { startRelayDeployment } from "./relay-deployment.ts";
+import { dieBetween } from "./relay-failpoints.ts";
 import { type RunReport, run } from "./run.ts";
 
 /** How many seeds a broken build may take to be noticed. */
@@ -45,7 +46,8 @@ nothing was lost, nothing doubled, and every question ended once. Exits with 1 w
   --wipes N        how often all that NATS kept is deleted, in the distributed form (0)
   --form FORM      embedded; distributed: a process for each service, with PostgreSQL and NATS; relay: embedded, with the
                    robot behind a relay (embedded)
-  --failpoints     instead: breaks the embedded form at every place that the code names
+  --failpoints     instead: breaks the embedded form at every place that the code names; with --form relay kills the relay,
+                   its server or both at the places between them, as often as --kills says
   --rounds N       how often each of these places is reached (1)
   --mutants        instead: runs builds that are broken on purpose, until the checkers notice each
   --agents N       how many agents ask at the same time (20)
@@ -58,6 +60,7 @@ const onProgress = (line: string) => console.log(`  ${line}`);
 mkdirSync(options.out, { recursive: true });
 
 if (options.mutants) process.exitCode = await huntAll();
+else if (options.failpoints && options.form === "relay") process.exitCode = await killBetween();
 else if (options.failpoints) process.exitCode = await breakEverywhere();
 else if (isForm(options.form)) process.exitCode = await killAtRandom(options.form);
 else {
@@ -76,6 +79,19 @@ async function killAtRandom(form: keyof typeof FORMS): Promise<number> {
   const report = await run({
     deploy: FORMS[form],
     trouble: torment({ kills, wipes: form === "distributed" ? wipes : 0 }),
+    agents: Number(options.agents),
+    seed,
+    historyFile: join(options.out, `${name}.jsonl`),
+    onProgress,
+  });
+  return conclude(name, report, isGood(report));
+}
+
+async function killBetween(): Promise<number> {
+  const name = `relay-failpoints-${seed}`;
+  const report = await run({
+    deploy: startRelayDeployment,
+    trouble: dieBetween({ kills: Number(options.kills) }),
     agents: Number(options.agents),
     seed,
     historyFile: join(options.out, `${name}.jsonl`),

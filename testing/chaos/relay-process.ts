@@ -7,7 +7,14 @@ import type { Target } from "./deployment.ts";
 export interface RelayTarget extends Target, AsyncDisposable {
   /** Where the robot calls back. */
   readonly callbackUrl: string;
+  /** The process that runs now. */
+  readonly server: ServerProcess;
+  /** Starts it again, with more in its environment. Only while it does not run. */
+  start(extra?: Record<string, string>): Promise<void>;
 }
+
+/** What it says of itself, and of a place at which a test breaks it. */
+const EXPECTED = /^(hil-relay: callbacks are heard on|failpoint )/;
 
 /** Starts a relay with the robot that the environment names, on a port of its own. */
 export async function startRelayTarget({
@@ -25,7 +32,7 @@ export async function startRelayTarget({
   environment: Record<string, string>;
 }): Promise<RelayTarget> {
   const port = await freePort();
-  const start = () =>
+  const run = (extra: Record<string, string>) =>
     startProcess(
       join(import.meta.dirname, "..", "..", "edge-relay", "main.ts"),
       [],
@@ -36,21 +43,27 @@ export async function startRelayTarget({
         HIL_TOKEN: token,
         HIL_DATA_DIR: dataDir,
         CALLBACK_PORT: String(port),
+        ...extra,
       },
       {
         onErrorOutput(text) {
-          if (!text.startsWith("hil-relay: callbacks are heard on")) process.stderr.write(text);
+          if (!EXPECTED.test(text)) process.stderr.write(text);
         },
       },
     );
-  let relay: ServerProcess = await start();
+  let relay: ServerProcess = await run({});
+  const start = async (extra: Record<string, string> = {}) => {
+    relay = await run(extra);
+  };
   return {
     name,
     callbackUrl: `http://127.0.0.1:${port}/callback`,
-    kill: () => relay.kill("SIGKILL"),
-    async restart() {
-      relay = await start();
+    get server() {
+      return relay;
     },
+    start,
+    kill: () => relay.kill("SIGKILL"),
+    restart: () => start(),
     pause: () => process.kill(relay.pid, "SIGSTOP"),
     resume: () => process.kill(relay.pid, "SIGCONT"),
     [Symbol.asyncDispose]: () => relay.kill(),

@@ -45,6 +45,8 @@ export interface Distributed extends AsyncDisposable {
   readonly serviceKey: string;
   readonly dataDir: string;
   readonly processes: readonly ServiceProcess[];
+  /** Where relays attach, one port for each delivery process. */
+  readonly relayPorts: readonly number[];
   readonly postgres: PostgresServer;
   readonly nats: NatsServer;
 }
@@ -89,6 +91,7 @@ export async function startDistributed(options: DistributedOptions = {}): Promis
     const count = options.replicas?.[service] ?? (service === "mcp-adapter" ? 0 : 1);
     ports.set(service, await Promise.all(Array.from({ length: count }, freePort)));
   }
+  const relayPorts = await Promise.all(ports.get("delivery")!.map(freePort));
   const urlsOf = (service: ServiceName) => ports.get(service)!.map((port) => `http://127.0.0.1:${port}`);
   const environment: Record<string, string> = {
     HIL_LOG_LEVEL: "warn",
@@ -110,10 +113,14 @@ export async function startDistributed(options: DistributedOptions = {}): Promis
     await Promise.all(processes.map((each) => each.kill()));
   });
   for (const service of SERVICES) {
-    const own = ports.get(service)!;
-    for (const [index, port] of own.entries()) {
-      const name = own.length === 1 ? service : `${service}-${index + 1}`;
-      processes.push(startServiceProcess({ name, service, port, environment }));
+    const places = ports.get(service)!;
+    for (const [index, port] of places.entries()) {
+      const name = places.length === 1 ? service : `${service}-${index + 1}`;
+      const own = {
+        ...environment,
+        ...(service === "delivery" && { HIL_RELAY_PORT: `${relayPorts[index]}` }),
+      };
+      processes.push(startServiceProcess({ name, service, port, environment: own }));
     }
   }
   await Promise.all(processes.map((each) => each.ready()));
@@ -126,6 +133,7 @@ export async function startDistributed(options: DistributedOptions = {}): Promis
     serviceKey: SERVICE_KEY,
     dataDir,
     processes,
+    relayPorts,
     postgres,
     nats,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),

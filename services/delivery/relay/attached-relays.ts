@@ -204,8 +204,8 @@ function runs({ name, channels }: StoredRelay, { names, channelId }: Runners): b
 }
 
 function awayReason({ names }: Runners): string {
-  const who = names?.map((name) => JSON.stringify(name)).join(" or ");
-  return `waits for a relay: ${who ? `${who} is` : "none that runs this channel is"} not attached`;
+  if (!names) return "waits for a relay: none that runs this channel is attached";
+  return `waits for a relay: ${names.map((name) => JSON.stringify(name)).join(" or ")} is not attached`;
 }
 
 function supersede(stream: RelayStream, epoch: number | undefined, instanceId: string | undefined): void {

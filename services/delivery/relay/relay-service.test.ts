@@ -108,6 +108,11 @@ describe("a relay is let in", () => {
     await relay.hello();
     bench.access.revoke(bench.access.relayKey("revoked"));
     expect(reasonOf(await relay.ended)).toBe(ErrorReason.CREDENTIAL_INVALID);
+    await vi.waitFor(async () => {
+      const { relays } = await bench.delivery.listRelays({});
+      const { state, detachReason } = relays.find(({ name }) => name === "revoked")!;
+      expect([state, detachReason]).toEqual([Relay_State.DETACHED, "this credential is not known"]);
+    });
   });
 });
 

@@ -181,9 +181,9 @@ export class RelayStream {
   /** Ends it; without an error, in good order. */
   end(reason: string, error?: ConnectError): void {
     if (!this.#isOpen) return;
+    this.#close(reason);
     if (error) this.#call.emit("error", serviceErrorOf(error));
     else this.#call.end();
-    this.#close(reason);
   }
 
   #close(reason: string): void {
@@ -203,9 +203,7 @@ export class RelayStream {
   }
 
   #halfClosed(): void {
-    if (!this.#isOpen) return;
-    this.#call.end();
-    this.#close(this.#isDraining ? "it was drained" : "the relay ended it");
+    this.end(this.#isDraining ? "it was drained" : "the relay ended it");
   }
 
   #break(problem: string): void {
@@ -287,7 +285,7 @@ export class RelayStream {
   }
 
   #takeResult(result: CommandResult): void {
-    failpoint("relay.result_came");
+    failpoint("relayed.result_came");
     // One that nobody waits for was given up; saying it again finds what the relay remembers.
     this.#underWay.get(result.commandId)?.resolve({ kind: "result", result });
     this.#underWay.delete(result.commandId);
@@ -299,9 +297,9 @@ export class RelayStream {
     try {
       while (this.#isOpen && this.#inbounds.length > 0) {
         const batch = this.#inbounds.splice(0, INGEST_FRAMES);
-        failpoint("relay.before_ingest");
+        failpoint("relayed.before_ingest");
         await this.#takeInbounds(batch.map(({ inbound }) => inbound));
-        failpoint("relay.after_ingest");
+        failpoint("relayed.after_ingest");
         for (const { number } of batch) this.#taken.done(number);
         this.#schedule();
       }
