@@ -35,8 +35,10 @@ export function dieBetween({ kills }: { kills: number }): Trouble<RelayDeploymen
       const { place, side, other, name } = plans[killed % plans.length]!;
       const takesBoth = Math.floor(killed / plans.length) % 2 === 1;
       const target = takesBoth ? "hil and relay" : name;
+      history.add({ kind: "fault", what: "failpoint", target: name });
       await side.server.kill();
       await side.start({ HIL_TESTING: "1", HIL_FAIL: `${place}:exit@${1 + random.below(MOST_PASSES)}` });
+      history.add({ kind: "healed", what: "failpoint", target: name });
       await dies(side.server.ended, place);
       history.add({ kind: "fault", what: "kill", target });
       if (takesBoth) {
