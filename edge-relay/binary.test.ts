@@ -7,9 +7,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
+import { ServerCredentials } from "@grpc/grpc-js";
 import { Attempt_Outcome } from "@hil/gen/hil/delivery/v1/delivery_pb.ts";
 import { ChatType } from "@hil/gen/hil/session/v1/session_pb.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { createAuthority } from "../testing/certificates/certificates.ts";
 import { startFakeWecom } from "../testing/fake-wecom/fake-wecom.ts";
 import manifest from "./package.json" with { type: "json" };
 import { startFakeServer } from "./testing/fake-server.ts";
@@ -45,6 +47,19 @@ test("it ends with 78 where its settings are wrong, and with 1 where a check fin
     code: 1,
     stdout: expect.stringContaining("✗ TCP: nothing listens at 127.0.0.1:1"),
   });
+});
+
+test("it trusts whom the host trusts", async () => {
+  const authority = await createAuthority(join(folder, "authority"));
+  const { cert, key } = await authority.issue();
+  const keys = [{ private_key: key, cert_chain: cert }];
+  await using server = await startFakeServer({
+    credentials: ServerCredentials.createSsl(null, keys, false),
+  });
+  const environment = { HIL_TOKEN: "t", BOT_KEY: "k", HIL_URL: `https://localhost:${server.port}` };
+  expect((await start(["--check"], environment)).stdout).toContain("✗ TLS");
+  const trusting = await start(["--check"], { ...environment, SSL_CERT_FILE: authority.certFile });
+  expect(trusting.stdout).toContain("✓ TLS");
 });
 
 test("NODE_OPTIONS of the surroundings change nothing", async () => {

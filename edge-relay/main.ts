@@ -1,5 +1,6 @@
 // The program. The only file of the relay that acts on import.
 
+import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import { logVerbosity, setLogVerbosity } from "@grpc/grpc-js";
 import { ConfigurationError } from "@hil/platform/config/environment.ts";
 import { localeOf, type Translate, translateTo } from "@hil/platform/config/locale.ts";
@@ -23,6 +24,7 @@ async function main(): Promise<void> {
   setLogVerbosity(logVerbosity.NONE); // what gRPC has to say of failures is said once, by whoever made the try
   try {
     armFailpoints(process.env);
+    trustAsThisHostDoes();
     const command = readCommand(process.argv.slice(2), process.env);
     switch (command.kind) {
       case "help":
@@ -46,6 +48,11 @@ async function main(): Promise<void> {
     say(error instanceof Error ? (error.stack ?? error.message) : String(error));
     process.exit(CRASHED);
   }
+}
+
+/** Node knows the public authorities; an intranet's own is known to its hosts. */
+function trustAsThisHostDoes(): void {
+  setDefaultCACertificates([...getCACertificates("default"), ...getCACertificates("system")]);
 }
 
 async function run(config: RelayConfig): Promise<void> {
