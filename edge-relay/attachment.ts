@@ -2,7 +2,9 @@
 //
 // A1. What is said for good is numbered; what was not acknowledged when the stream ends is said again on the next (I9).
 // A2. A message of a vendor leaves the spool only when the server has acknowledged it on this stream.
-// A3. A command is acknowledged once it is on disk as begun. One that comes again is joined with what is known of it.
+// A3. A command is acknowledged when it is taken, and each that is taken is answered: with what is known of it where it ended
+//     for good, by joining one that is under way, by sending it again else. What the server got no answer to on a stream it
+//     says again on the next.
 // A4. Whoever is not heard for three heartbeats is taken for gone, whatever the connection looks like (F14, F15).
 // A5. A stream has proven itself when it has stood for some seconds or carried something there. Before that its end counts as
 //     one more failure, so that a server that falls over each Hello is not called in a tight loop.
@@ -15,18 +17,22 @@ import { Attempt_Outcome } from "@hil/gen/hil/delivery/v1/delivery_pb.ts";
 import type {
   HelloSchema,
   RelayFrameSchema,
+  SendCommand,
   ServerFrame,
   ServerFrames,
   Welcome,
 } from "@hil/gen/hil/delivery/v1/relay_pb.ts";
 import { AttachRequestSchema, type AttachResponse } from "@hil/gen/hil/delivery/v1/relay_service_pb.ts";
 import { failpoint } from "@hil/platform/failpoints/failpoint.ts";
+import { FrameWindow } from "@hil/platform/relay/frame-window.ts";
+import { TakenFrames } from "@hil/platform/relay/taken-frames.ts";
+import { errorOfStatus } from "@hil/platform/rpc/grpc-status.ts";
 import type { Log } from "@hil/platform/telemetry/log.ts";
 import type { CommandRunner } from "./command-runner.ts";
 import type { Way } from "./config.ts";
 import { openClient } from "./dial.ts";
-import { FrameWindow } from "./frame-window.ts";
-import { callAttach, errorOf } from "./grpc-call.ts";
+import { callAttach } from "./grpc-call.ts";
+import { ImageParts } from "./image-parts.ts";
 import type { CommandEnd, Spool } from "./spool.ts";
 import { readStreamEnd, type StreamEnd } from "./stream-end.ts";
 
@@ -51,7 +57,9 @@ export type Results = Map<string, CommandEnd>;
 
 export interface AttachmentOptions {
   readonly way: Way;
-  readonly hello: Omit<MessageInitShape<typeof HelloSchema>, "$typeName" | "time" | "protocolVersion">;
+  readonly hello: Omit<MessageInitShape<typeof HelloSchema>, "$typeName" | "time" | "protocolVersion"> & {
+    readonly instanceId: string;
+  };
   readonly spool: Spool;
   readonly runner: CommandRunner;
   readonly results: Results;
@@ -98,6 +106,8 @@ class Attachment {
   #proven = false;
   #isDraining = false;
   #isHalfClosed = false;
+  /** Channels that the server does not let it run: what came for them stays on the disk. */
+  #refused: readonly string[] = [];
   /** The place in the spool up to which all was said on this stream. */
   #cursor = 0;
   #bytesOnTheWay = 0;
@@ -106,11 +116,10 @@ class Attachment {
   #heardMs = performance.now();
   #saidMs = performance.now();
   #tickedMs = performance.now();
-  /** The last frame of the server that came, and the last that is acknowledged with all before it. */
-  #taken = 0n;
-  #begun = 0n;
+  readonly #taken = new TakenFrames();
+  /** How far the server was told that they were taken. */
   #acknowledged = 0n;
-  #beginning: Promise<void> = Promise.resolve();
+  readonly #images = new ImageParts();
   #scheduled = false;
 
   constructor(client: grpc.Client, options: AttachmentOptions) {
@@ -124,7 +133,9 @@ class Attachment {
     const call = this.#call;
     call.on("data", (message: AttachResponse) => this.#take(message));
     call.on("error", () => {}); // the status says it
-    call.on("status", (status: grpc.StatusObject) => this.#finish(readStreamEnd(errorOf(status))));
+    call.on("status", (status: grpc.StatusObject) =>
+      this.#finish(readStreamEnd(errorOfStatus(status), this.#options.hello.instanceId)),
+    );
     const impatience = setTimeout(() => {
       if (!this.#welcomed) this.#finish({ kind: "lost", reason: "the server did not answer within 10 s" });
     }, WELCOME_PATIENCE_MS);
@@ -157,8 +168,8 @@ class Attachment {
   #say(message: NonNullable<MessageInitShape<typeof AttachRequestSchema>["message"]>): void {
     if (this.#ended || this.#isHalfClosed) return;
     this.#saidMs = performance.now();
-    this.#acknowledged = this.#begun;
-    this.#call.write(create(AttachRequestSchema, { acknowledgedNumber: this.#begun, message }));
+    this.#acknowledged = this.#taken.acknowledged;
+    this.#call.write(create(AttachRequestSchema, { acknowledgedNumber: this.#acknowledged, message }));
   }
 
   #take(message: AttachResponse): void {
@@ -187,6 +198,7 @@ class Attachment {
     if (this.#welcomed) return;
     this.#welcomed = true;
     this.#window = welcome.window;
+    this.#refused = welcome.refusedChannels.map(({ channelId }) => channelId);
     const heartbeatMs = welcome.heartbeatInterval ? durationMs(welcome.heartbeatInterval) : 0;
     if (heartbeatMs > 0) this.#heartbeatMs = heartbeatMs;
     if (welcome.time) this.#clockAheadMs = timestampMs(welcome.time) - this.#options.now().getTime();
@@ -224,21 +236,23 @@ class Attachment {
   }
 
   #takeFrames({ firstNumber, frames }: ServerFrames): void {
-    if (firstNumber > this.#taken + 1n) {
-      this.#finish({ kind: "broken", reason: `the server's frame ${this.#taken + 1n} did not come` });
+    const taken = this.#taken.take(firstNumber, frames.length);
+    if (taken.kind === "gap") {
+      this.#finish({ kind: "broken", reason: `the server's frame ${taken.expected} did not come` });
       return;
     }
-    for (const [index, frame] of frames.entries()) {
-      const number = firstNumber + BigInt(index);
-      if (number <= this.#taken) continue; // it came before
-      this.#taken = number;
-      const begun =
-        frame.kind.case === "send" ? this.#run(frame.kind.value) : Promise.resolve(this.#refuse(frame));
-      this.#beginning = this.#beginning.then(async () => {
-        await begun;
-        this.#begun = number;
-        this.#schedule();
-      });
+    for (const [index, frame] of frames.slice(taken.offset).entries()) {
+      this.#taken.done(taken.firstNumber + BigInt(index));
+      switch (frame.kind.case) {
+        case "send":
+          this.#run(frame.kind.value);
+          break;
+        case "imagePart":
+          this.#images.add(frame.kind.value);
+          break;
+        default:
+          this.#refuse(frame);
+      }
     }
   }
 
@@ -255,18 +269,21 @@ class Attachment {
     this.#unsaid.add(commandId);
   }
 
-  async #run(command: Parameters<CommandRunner["take"]>[0]): Promise<void> {
+  #run(command: SendCommand): void {
     const { runner, results } = this.#options;
     const { commandId } = command;
-    // Its result is on the way, or will be said again: it counts once there.
-    if (results.has(commandId)) return;
-    const taken = runner.take(command, this.#clockAheadMs);
-    void taken.ended.then((end) => {
+    const image = this.#images.take(commandId);
+    const known = results.get(commandId);
+    if (known && isForGood(known)) {
+      this.#unsaid.add(commandId);
+      return;
+    }
+    results.delete(commandId); // the server asks for another
+    void runner.take(command, { image, clockAheadMs: this.#clockAheadMs }).then((end) => {
       results.set(commandId, end);
       this.#unsaid.add(commandId);
       this.#schedule();
     });
-    await taken.begun;
   }
 
   /** Says what there is to say, once in a turn. */
@@ -290,7 +307,7 @@ class Attachment {
       });
       this.#say({ case: "frames", value: { firstNumber, frames } });
     }
-    if (this.#begun > this.#acknowledged) this.#say({ case: undefined });
+    if (this.#taken.acknowledged > this.#acknowledged) this.#say({ case: undefined });
     if (this.#isDraining && !this.#isHalfClosed && this.#isThrough()) {
       this.#isHalfClosed = true;
       this.#call.end();
@@ -314,7 +331,7 @@ class Attachment {
     }
     if (room <= 0 || this.#isDraining) return batch;
     let bytes = 0;
-    for (const inbound of spool.after(this.#cursor, room)) {
+    for (const inbound of spool.after(this.#cursor, room, this.#refused)) {
       const cost = inbound.body.length + FRAME_BYTES;
       bytes += cost;
       if (bytes > BATCH_BYTES && batch.length > 0) break;
@@ -382,6 +399,11 @@ class Attachment {
   #isThrough(): boolean {
     return this.#options.runner.running === 0 && this.#options.results.size === 0;
   }
+}
+
+/** Whether a repetition of a command is answered with this, and not sent. */
+function isForGood({ outcome }: CommandEnd): boolean {
+  return outcome === Attempt_Outcome.DELIVERED || outcome === Attempt_Outcome.REFUSED;
 }
 
 /** The id of a command of an unknown kind: in all of them it is field 1. Undefined: it cannot be read. */

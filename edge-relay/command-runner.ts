@@ -16,19 +16,19 @@ import type { CommandEnd, Spool } from "./spool.ts";
 
 const MOST_REASON_CHARS = 1_000;
 
-/** A command that was taken. */
-export interface TakenCommand {
-  /** Resolves when it is on disk as begun, or needs not be. */
-  readonly begun: Promise<void>;
-  /** Resolves with its end. Never rejects. */
-  readonly ended: Promise<CommandEnd>;
+export interface TakeOptions {
+  readonly image?: Uint8Array | undefined;
+  readonly clockAheadMs: number;
 }
 
 export interface CommandRunner {
   /** How many are under way. */
   readonly running: number;
-  /** Takes a command. `clockAheadMs`: how far the server's clock is ahead of ours. */
-  take(command: SendCommand, clockAheadMs: number): TakenCommand;
+  /**
+   * Takes a command; resolves with its end, and never rejects. `image`: the picture that came for it. `clockAheadMs`: how far
+   * the server's clock is ahead of ours.
+   */
+  take(command: SendCommand, options: TakeOptions): Promise<CommandEnd>;
   /** Resolves when none is under way. */
   settled(): Promise<void>;
   /** Cuts what is under way: it ends as UNKNOWN. */
@@ -46,13 +46,17 @@ export function createCommandRunner({
   log: Log;
   now: () => Date;
 }): CommandRunner {
-  const running = new Map<string, TakenCommand>();
+  const running = new Map<string, Promise<CommandEnd>>();
   const lines = new Map<string, Promise<unknown>>();
   /** Ends that could not be brought to disk. */
   const remembered = new Map<string, CommandEnd>();
   const cutting = new AbortController();
 
-  const send = async (command: SendCommand, channel: SendingChannel): Promise<CommandEnd> => {
+  const send = async (
+    command: SendCommand,
+    message: Message,
+    channel: SendingChannel,
+  ): Promise<CommandEnd> => {
     const { commandId, chatId, chatType } = command;
     const target = { chatId, chatType };
     const waitMs = channel.turnMs(target);
@@ -60,7 +64,7 @@ export function createCommandRunner({
       return retryable("the robot has sent as much as the vendor takes in a minute", waitMs);
     }
     failpoint("relay.before_send");
-    const outcome = await channel.send(messageOf(command), target, cutting.signal);
+    const outcome = await channel.send(message, target, cutting.signal);
     failpoint("relay.after_send");
     log.debug({ command_id: commandId, outcome: outcome.kind }, "the vendor answered");
     return endOfOutcome(outcome);
@@ -78,7 +82,7 @@ export function createCommandRunner({
     }
   };
 
-  const run = async (command: SendCommand, clockAheadMs: number, begun: () => void): Promise<CommandEnd> => {
+  const run = async (command: SendCommand, { image, clockAheadMs }: TakeOptions): Promise<CommandEnd> => {
     const { commandId, channelId, chatId, chatType, expireTime } = command;
     const channel = channels.get(channelId);
     if (!channel) {
@@ -87,6 +91,8 @@ export function createCommandRunner({
     if (command.message.case === undefined) {
       return refused("this version of the relay does not know this kind of message: upgrade it");
     }
+    const message = messageOf(command, image);
+    if (!message) return retryable("its picture did not come whole");
     const isLate = () =>
       expireTime !== undefined && timestampMs(expireTime) <= now().getTime() + clockAheadMs;
     return inLine(JSON.stringify([channelId, channel.line({ chatId, chatType })]), async () => {
@@ -95,9 +101,8 @@ export function createCommandRunner({
       if (isLate()) return retryable("it came too late to be sent");
       if (cutting.signal.aborted) return retryable("the relay is stopping");
       const known = await spool.begin(commandId, now());
-      begun();
       if (known.kind === "ended") return known.end;
-      const end = known.kind === "interrupted" ? cutShort() : await send(command, channel);
+      const end = known.kind === "interrupted" ? cutShort() : await send(command, message, channel);
       failpoint("relay.before_record");
       await spool.end(commandId, end).catch((error: unknown) => {
         log.error({ err: error }, "the end of a command could not be kept");
@@ -107,22 +112,17 @@ export function createCommandRunner({
     });
   };
 
-  const take = (command: SendCommand, clockAheadMs: number): TakenCommand => {
+  const take = (command: SendCommand, options: TakeOptions): Promise<CommandEnd> => {
     const underWay = running.get(command.commandId);
     if (underWay) return underWay;
-    const begun = Promise.withResolvers<void>();
-    const ended = run(command, clockAheadMs, begun.resolve)
+    const ended = run(command, options)
       .catch((error: unknown) => {
         log.error({ err: error }, "a command could not be begun");
         return retryable("the relay could not keep it on its disk");
       })
-      .finally(() => {
-        running.delete(command.commandId);
-        begun.resolve();
-      });
-    const taken = { begun: begun.promise, ended };
-    running.set(command.commandId, taken);
-    return taken;
+      .finally(() => running.delete(command.commandId));
+    running.set(command.commandId, ended);
+    return ended;
   };
 
   return {
@@ -131,23 +131,23 @@ export function createCommandRunner({
     },
     take,
     async settled() {
-      while (running.size > 0) await Promise.all([...running.values()].map(({ ended }) => ended));
+      while (running.size > 0) await Promise.all(running.values());
     },
     cut: () => cutting.abort(),
   };
 }
 
-/** A command as the channel sends it. One without a message was refused before. */
-function messageOf({ message }: SendCommand): Message {
+/** A command as the channel sends it. Undefined: its picture is not there. */
+function messageOf({ message }: SendCommand, image: Uint8Array | undefined): Message | undefined {
   switch (message.case) {
     case "text":
       return { kind: "text", text: message.value.text, mentions: message.value.mentions };
     case "markdown":
       return { kind: "markdown", text: message.value.text };
     case "image":
-      return { kind: "image", data: message.value };
+      return image?.length === message.value.sizeBytes ? { kind: "image", data: image } : undefined;
     case undefined:
-      throw new Error("the command has no message");
+      return undefined;
   }
 }
 

@@ -7,6 +7,7 @@ import { Attempt_Outcome } from "@hil/gen/hil/delivery/v1/delivery_pb.ts";
 import { ErrorReason } from "@hil/gen/hil/errors/v1/error_reason_pb.ts";
 import { ChatType } from "@hil/gen/hil/session/v1/session_pb.ts";
 import { hilError } from "@hil/platform/errors/hil-error.ts";
+import { png, pngChunk } from "@hil/platform/pictures/testing/sample-pictures.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type FakeServer, startFakeServer } from "./testing/fake-server.ts";
 import { type Host, ROBOT_KEY, startHost, TOKEN } from "./testing/host.ts";
@@ -174,6 +175,85 @@ test("a result that the server did not get is said on the next stream, and the c
   await expect.poll(() => server.results.length, PATIENCE).toBe(2);
   await expect.poll(() => server.acknowledged, PATIENCE).toBe(1n);
   expect(host.wecom.messages).toHaveLength(1);
+});
+
+test("C1: a command that ended otherwise is sent again when it comes again, whether its end was acknowledged or not", async () => {
+  const stream = await attached();
+  server.acknowledges = false;
+  host.wecom.decide(async () => ({ kind: "errcode", errcode: -1 }));
+  stream.send(command("again", "c-1"));
+  await expect.poll(() => server.results.length, PATIENCE).toBe(1);
+  host.wecom.decide(async () => undefined);
+  stream.send(command("again", "c-1"));
+  await expect.poll(() => server.results.length, PATIENCE).toBe(2);
+  stream.send(command("again", "c-1"));
+  await expect.poll(() => server.results.length, PATIENCE).toBe(3);
+  expect(server.results.map(({ outcome }) => outcome)).toEqual([
+    Attempt_Outcome.RETRYABLE,
+    Attempt_Outcome.DELIVERED,
+    Attempt_Outcome.DELIVERED,
+  ]);
+  expect(host.wecom.messages).toHaveLength(1);
+});
+
+test("a chat whose vendor does not answer keeps no other chat waiting", async () => {
+  server.welcome = { window: 4 };
+  const release = Promise.withResolvers<undefined>();
+  const stream = await attached();
+  host.wecom.decide(({ payload }) => (payload.chatId === "hung" ? release.promise : undefined));
+  for (let number = 0; number < 8; number++) stream.send({ ...command(`${number}`), chatId: "hung" });
+  stream.send(command("through", "c-1"));
+  await expect.poll(() => server.results.map(({ commandId }) => commandId), PATIENCE).toEqual(["c-1"]);
+  release.resolve(undefined);
+});
+
+test("a picture comes in parts, and is sent when it came whole", async () => {
+  const stream = await attached();
+  const image = png(2, 2, [pngChunk("tEXt", Buffer.concat([Buffer.from("a\0"), Buffer.alloc(39_000, "b")]))]);
+  const part = (commandId: string, from: number, to: number) => ({
+    kind: { case: "imagePart" as const, value: { commandId, data: image.subarray(from, to) } },
+  });
+  const picture = (commandId: string) => ({
+    kind: {
+      case: "send" as const,
+      value: {
+        ...command("", commandId),
+        message: { case: "image" as const, value: { sizeBytes: image.length } },
+      },
+    },
+  });
+  stream.sendFrames(1n, [part("whole", 0, 16_384), part("torn", 0, 10), part("whole", 16_384, 40_000)]);
+  stream.sendFrames(4n, [picture("whole"), picture("torn"), picture("none")]);
+  await expect.poll(() => server.results.length, PATIENCE).toBe(3);
+  const outcomes = Object.fromEntries(server.results.map(({ commandId, outcome }) => [commandId, outcome]));
+  expect(outcomes).toEqual({
+    whole: Attempt_Outcome.DELIVERED,
+    torn: Attempt_Outcome.RETRYABLE,
+    none: Attempt_Outcome.RETRYABLE,
+  });
+  expect(host.wecom.calls).toHaveLength(1);
+});
+
+test("I9: what came for a channel that the server refuses stays here, and reaches it once it is let run", async () => {
+  await attached();
+  server.welcome = { refusedChannels: [{ channelId: "wecom-robot", reason: "BOT_KEY is set" }] };
+  server.streams[0]!.end(hilError(Code.Unavailable, ErrorReason.NOT_READY, "restarting"));
+  const refusing = await attached(2);
+  expect((await say("kept")).taken).toBe(true);
+  await expect.poll(() => refusing.heartbeats, PATIENCE).toBeGreaterThan(1);
+  expect(server.inbounds).toHaveLength(0);
+  server.welcome = {};
+  refusing.end(hilError(Code.Unavailable, ErrorReason.NOT_READY, "the channels have changed"));
+  await expect.poll(() => server.inbounds.length, PATIENCE).toBe(1);
+});
+
+test("F17: a stream of its own that reached the server late is no twin", async () => {
+  const stream = await attached();
+  const { instanceId } = stream.hello;
+  stream.end(
+    hilError(Code.Aborted, ErrorReason.RELAY_SUPERSEDED, "epoch 2 is newer", { instance_id: instanceId }),
+  );
+  expect((await attached(2)).hello.instanceId).toBe(instanceId);
 });
 
 test("no more is on the way than the window allows", async () => {

@@ -65,8 +65,8 @@ export interface Spool {
   acknowledge(id: string, time: Date): Promise<void>;
   /** Lets a message be handed on: nothing more is to be known of it. */
   release(id: string): void;
-  /** The messages behind a place, oldest first, up to one that is held back. */
-  after(seq: number, limit: number): readonly SpooledInbound[];
+  /** The messages behind a place, oldest first, up to one that is held back. Those of some channels are left out. */
+  after(seq: number, limit: number, exceptChannels?: readonly string[]): readonly SpooledInbound[];
   /** The time of arrival of the oldest. */
   oldestTime(): Date | undefined;
   /** Lets go of what the server has. */
@@ -168,8 +168,14 @@ export function openSpool({
     release(id) {
       held.delete(id);
     },
-    after(seq, limit) {
-      const rows = db.all<InboundRow>("SELECT * FROM inbound WHERE seq > ? ORDER BY seq LIMIT ?", seq, limit);
+    after(seq, limit, exceptChannels = []) {
+      const rows = db.all<InboundRow>(
+        `SELECT * FROM inbound WHERE seq > ? AND channel_id NOT IN (SELECT value FROM json_each(?))
+         ORDER BY seq LIMIT ?`,
+        seq,
+        JSON.stringify(exceptChannels),
+        limit,
+      );
       const firstHeld = rows.findIndex(({ id }) => held.has(id));
       return (firstHeld < 0 ? rows : rows.slice(0, firstHeld)).map((row) => ({
         seq: row.seq,

@@ -2,7 +2,7 @@
 
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { ErrorReason } from "@hil/gen/hil/errors/v1/error_reason_pb.ts";
-import { reasonOf } from "@hil/platform/errors/hil-error.ts";
+import { metadataOf, reasonOf } from "@hil/platform/errors/hil-error.ts";
 
 /**
  * How a stream ended, and so what follows.
@@ -19,8 +19,11 @@ export type StreamEnd =
   | { readonly kind: "drained" | "lost" | "superseded" | "broken" | "elsewhere"; readonly reason: string }
   | { readonly kind: "refused" | "unsupported"; readonly reason: string };
 
-/** Reads an end. `error` undefined: the server ended the stream as agreed. */
-export function readStreamEnd(error: ConnectError | undefined): StreamEnd {
+/**
+ * Reads an end. `error` undefined: the server ended the stream as agreed. `instanceId`: this process's, which a stream of its
+ * own that came there late may have put out.
+ */
+export function readStreamEnd(error: ConnectError | undefined, instanceId: string): StreamEnd {
   if (error === undefined) return { kind: "drained", reason: "the server ended the stream" };
   const { rawMessage } = error;
   switch (reasonOf(error)) {
@@ -39,6 +42,9 @@ export function readStreamEnd(error: ConnectError | undefined): StreamEnd {
         reason: `this relay is too old for the server: ${rawMessage}; upgrade it`,
       };
     case ErrorReason.RELAY_SUPERSEDED:
+      if (metadataOf(error).instance_id === instanceId) {
+        return { kind: "lost", reason: "an earlier connection of this relay reached the server late" };
+      }
       return {
         kind: "superseded",
         reason: `another relay attached with the same credential (${rawMessage}); if both are wanted, make a credential for each`,

@@ -11,10 +11,11 @@ import { AttachRequestSchema, type AttachResponse } from "@hil/gen/hil/delivery/
 import { ErrorReason } from "@hil/gen/hil/errors/v1/error_reason_pb.ts";
 import type { Translate } from "@hil/platform/config/locale.ts";
 import { reasonOf } from "@hil/platform/errors/hil-error.ts";
+import { errorOfStatus } from "@hil/platform/rpc/grpc-status.ts";
 import { PROTOCOL_VERSION } from "../attachment.ts";
 import type { Way } from "../config.ts";
 import { openClient } from "../dial.ts";
-import { callAttach, errorOf } from "../grpc-call.ts";
+import { callAttach } from "../grpc-call.ts";
 import { version } from "../version.ts";
 import { clockWords } from "./encryption.ts";
 import { Obstacle } from "./finding.ts";
@@ -63,7 +64,7 @@ function sayHello(
     call.on("error", () => {}); // the status says it
     call.on("status", (status: grpc.StatusObject) => {
       clearTimeout(late);
-      resolve({ error: errorOf(status) });
+      resolve({ error: errorOfStatus(status) });
     });
     call.write(create(AttachRequestSchema, { message: { case: "hello", value: hello } }));
   }).finally(() => {

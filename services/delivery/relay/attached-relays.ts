@@ -98,11 +98,11 @@ export class AttachedRelays {
     return isElsewhere ? { kind: "elsewhere" } : { kind: "nowhere", reason: awayReason(runners) };
   }
 
-  /** Has a relay of a channel run a command. Undefined: none is attached here. */
+  /** Has a relay of a channel run a command, with the picture that belongs to it. Undefined: none is attached here. */
   async run(
     runners: Runners,
     command: SendCommand,
-    { signal, patienceMs }: { signal: AbortSignal; patienceMs: number },
+    { image, signal, patienceMs }: { image?: Uint8Array; signal: AbortSignal; patienceMs: number },
   ): Promise<{ readonly end: CommandEnd; readonly fence: RelayFence } | undefined> {
     const stream = this.#streamOf(runners);
     if (!stream) return undefined;
@@ -114,7 +114,7 @@ export class AttachedRelays {
     const cut = () => stream.forget(commandId, "the send was cut off here");
     signal.addEventListener("abort", cut, { once: true });
     try {
-      return { end: await stream.run(command), fence: stream.fence };
+      return { end: await stream.run(command, image), fence: stream.fence };
     } finally {
       clearTimeout(giveUp);
       signal.removeEventListener("abort", cut);

@@ -7,6 +7,7 @@ import { Attempt_Outcome, Channel_Kind, Delivery_State } from "@hil/gen/hil/deli
 import { Relay_State } from "@hil/gen/hil/delivery/v1/relay_pb.ts";
 import { ErrorReason } from "@hil/gen/hil/errors/v1/error_reason_pb.ts";
 import { metadataOf, reasonOf } from "@hil/platform/errors/hil-error.ts";
+import { png, pngChunk } from "@hil/platform/pictures/testing/sample-pictures.ts";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { callbacksAway } from "../testing/fake-callbacks.ts";
 import { delivered, openRawRelay, type RawRelay, ROBOT } from "../testing/raw-relay.ts";
@@ -226,6 +227,28 @@ describe("messages to chats", () => {
       expect((await stateOf(retried)).state).toBe(Delivery_State.SENT);
     });
     expect(tries).toBe(2);
+  });
+
+  test("a picture goes in parts, and what other chats are told goes between them", async () => {
+    await using relay = open();
+    relay.answer = delivered;
+    await relay.hello();
+    const image = png(2, 2, [
+      pngChunk("tEXt", Buffer.concat([Buffer.from("a\0"), Buffer.alloc(300_000, "b")])),
+    ]);
+    bench.sessions.pictures.set(1, image);
+    const withPicture = order({ attachments: [{ number: 1 }] }, { chatId: "pictures" });
+    await bench.delivery.deliver({ orders: [withPicture] });
+    await vi.waitFor(() => expect(relay.pictureParts.length).toBeGreaterThan(0));
+    await bench.delivery.deliver({ orders: [order({}, { chatId: "others" })] });
+    await vi.waitFor(async () => {
+      expect((await stateOf(withPicture.deliveryId!)).state).toBe(Delivery_State.SENT);
+    });
+    await vi.waitFor(() => expect(relay.commands).toHaveLength(3));
+    const picture = relay.commands.find(({ message }) => message.case === "image")!;
+    expect(picture.message.value).toMatchObject({ sizeBytes: image.length });
+    const parts = relay.pictureParts.filter(({ commandId }) => commandId === picture.commandId);
+    expect(Buffer.concat(parts.map(({ data }) => data)).equals(image)).toBe(true);
   });
 
   test("a relay that drains gets none; it finishes what it has, and attaches again", async () => {

@@ -16,7 +16,8 @@ import {
   RelayFramesSchema,
   type RelayInbound,
   type SendCommand,
-  SendCommandSchema,
+  type ServerFrame,
+  ServerFrameSchema,
 } from "@hil/gen/hil/delivery/v1/relay_pb.ts";
 import {
   type AttachRequest,
@@ -41,6 +42,8 @@ export const WINDOW = 64;
 const TICK_MS = 500;
 const BATCH_BYTES = 16 * 1024;
 const MOST_BYTES_ON_THE_WAY = 64 * 1024;
+/** Of a picture, in one frame. */
+const PART_BYTES = 15 * 1024;
 /** How long the oldest frame may wait for its acknowledgement. */
 const TAKING_PATIENCE_MS = 30_000;
 /** How long a relay that was told to drain may take. */
@@ -67,9 +70,16 @@ export interface RelayStreamOptions {
   readonly takeInbounds: (inbounds: readonly RelayInbound[]) => Promise<void>;
 }
 
+/** A picture whose parts are said before its command. */
+interface Picture {
+  readonly command: Command;
+  readonly image: Uint8Array;
+  /** How much of it was said. */
+  offset: number;
+}
+
 interface Command {
   readonly command: SendCommand;
-  readonly bytes: number;
   readonly resolve: (end: CommandEnd) => void;
   readonly ended: Promise<CommandEnd>;
 }
@@ -98,6 +108,8 @@ export class RelayStream {
 
   /** Commands that were not said yet. */
   readonly #queue: Command[] = [];
+  /** Commands whose pictures were not said yet: a part whenever there is room, one picture after the other. */
+  readonly #pictures: Picture[] = [];
   /** Commands that were said and have no result, by id. */
   readonly #underWay = new Map<string, Command>();
   readonly #sent = new FrameWindow<{ readonly bytes: number; readonly sinceMs: number }>();
@@ -144,25 +156,26 @@ export class RelayStream {
     this.#call.write(create(AttachResponseSchema, { acknowledgedNumber: this.#taken.acknowledged, message }));
   }
 
-  /** Gives the relay a command; one that it has under this id already is joined. */
-  run(command: SendCommand): Promise<CommandEnd> {
-    const known =
-      this.#underWay.get(command.commandId) ??
-      this.#queue.find((each) => each.command.commandId === command.commandId);
+  /** Gives the relay a command, with its picture where it has one; one that it has under this id already is joined. */
+  run(command: SendCommand, image?: Uint8Array): Promise<CommandEnd> {
+    const known = this.#underWay.get(command.commandId) ?? this.#unsaid(command.commandId);
     if (known) return known.ended;
     if (!this.takesCommands) return Promise.resolve({ kind: "unsent" });
     const { promise, resolve } = Promise.withResolvers<CommandEnd>();
-    const bytes = toBinary(SendCommandSchema, command).length;
-    this.#queue.push({ command, bytes, resolve, ended: promise });
+    const given = { command, resolve, ended: promise };
+    if (image) this.#pictures.push({ command: given, image, offset: 0 });
+    else this.#queue.push(given);
     this.#schedule();
     return promise;
   }
 
   /** Gives a command up: what comes of it later is nobody's any more. */
   forget(commandId: string, reason: string): void {
-    const index = this.#queue.findIndex(({ command }) => command.commandId === commandId);
-    if (index >= 0) {
-      this.#queue.splice(index, 1)[0]!.resolve({ kind: "unsent" });
+    const unsaid = this.#unsaid(commandId);
+    if (unsaid) {
+      remove(this.#queue, (each) => each === unsaid);
+      remove(this.#pictures, ({ command }) => command === unsaid);
+      unsaid.resolve({ kind: "unsent" });
       return;
     }
     this.#underWay.get(commandId)?.resolve({ kind: "lost", reason });
@@ -200,6 +213,12 @@ export class RelayStream {
   /** What was not said is not sent. */
   #giveBack(): void {
     for (const { resolve } of this.#queue.splice(0)) resolve({ kind: "unsent" });
+    for (const { command } of this.#pictures.splice(0)) command.resolve({ kind: "unsent" });
+  }
+
+  #unsaid(commandId: string): Command | undefined {
+    const isIt = ({ command }: Command) => command.commandId === commandId;
+    return this.#queue.find(isIt) ?? this.#pictures.map(({ command }) => command).find(isIt);
   }
 
   #halfClosed(): void {
@@ -324,32 +343,52 @@ export class RelayStream {
   #pump(): void {
     for (;;) {
       const firstNumber = this.#sent.nextNumber;
-      const batch = this.#nextBatch();
-      if (batch.length === 0) break;
-      this.say({
-        case: "frames",
-        value: { firstNumber, frames: batch.map((value) => ({ kind: { case: "send" as const, value } })) },
-      });
+      const frames = this.#nextBatch();
+      if (frames.length === 0) break;
+      this.say({ case: "frames", value: { firstNumber, frames } });
     }
     if (this.#taken.acknowledged > this.#acknowledged) this.say({ case: undefined });
   }
 
-  #nextBatch(): SendCommand[] {
-    const batch: SendCommand[] = [];
+  #nextBatch(): ServerFrame[] {
+    const batch: ServerFrame[] = [];
     let bytes = 0;
     while (this.#sent.size < WINDOW) {
-      const next = this.#queue[0];
-      if (!next) break;
-      if (batch.length > 0 && bytes + next.bytes > BATCH_BYTES) break;
-      if (this.#bytesOnTheWay > 0 && this.#bytesOnTheWay + next.bytes > MOST_BYTES_ON_THE_WAY) break;
-      this.#queue.shift();
-      this.#underWay.set(next.command.commandId, next);
-      this.#sent.push({ bytes: next.bytes, sinceMs: performance.now() });
-      this.#bytesOnTheWay += next.bytes;
-      bytes += next.bytes;
-      batch.push(next.command);
+      const frame = this.#nextFrame();
+      if (!frame) break;
+      const cost = toBinary(ServerFrameSchema, frame).length;
+      if (batch.length > 0 && bytes + cost > BATCH_BYTES) break;
+      if (this.#bytesOnTheWay > 0 && this.#bytesOnTheWay + cost > MOST_BYTES_ON_THE_WAY) break;
+      this.#noteSaid(frame);
+      this.#sent.push({ bytes: cost, sinceMs: performance.now() });
+      this.#bytesOnTheWay += cost;
+      bytes += cost;
+      batch.push(frame);
     }
     return batch;
+  }
+
+  /** What would be said next: a command before a part of a picture. */
+  #nextFrame(): ServerFrame | undefined {
+    const [next] = this.#queue;
+    if (next) return create(ServerFrameSchema, { kind: { case: "send", value: next.command } });
+    const [picture] = this.#pictures;
+    if (!picture) return undefined;
+    const data = picture.image.subarray(picture.offset, picture.offset + PART_BYTES);
+    const { commandId } = picture.command.command;
+    return create(ServerFrameSchema, { kind: { case: "imagePart", value: { commandId, data } } });
+  }
+
+  #noteSaid({ kind }: ServerFrame): void {
+    if (kind.case === "send") {
+      this.#underWay.set(kind.value.commandId, this.#queue.shift()!);
+      return;
+    }
+    const picture = this.#pictures[0]!;
+    picture.offset += PART_BYTES;
+    if (picture.offset < picture.image.length) return;
+    this.#pictures.shift();
+    this.#queue.push(picture.command);
   }
 
   #tick(): void {
@@ -376,4 +415,9 @@ export class RelayStream {
     }
     if (nowMs - this.#saidMs > HEARTBEAT_MS * 0.7) this.say({ case: "heartbeat", value: {} });
   }
+}
+
+function remove<T>(list: T[], isIt: (each: T) => boolean): void {
+  const index = list.findIndex(isIt);
+  if (index >= 0) list.splice(index, 1);
 }

@@ -62,7 +62,11 @@ export function createRelayedChannel(
           Math.min(name?.expireTimeMs ?? Number.POSITIVE_INFINITY, Date.now() + PATIENCE_MS),
         ),
       });
-      const run = await relays.run(runners, command, { signal, patienceMs: PATIENCE_MS });
+      const run = await relays.run(runners, command, {
+        ...(message.kind === "image" && { image: message.data }),
+        signal,
+        patienceMs: PATIENCE_MS,
+      });
       if (!run) return notHad();
       return outcomeOf(run.end, run.fence);
     },
@@ -84,7 +88,10 @@ function messageOf(message: Message): SendCommand["message"] {
         value: { $typeName: "hil.delivery.v1.MarkdownMessage", text: message.text },
       };
     case "image":
-      return { case: "image", value: message.data };
+      return {
+        case: "image",
+        value: { $typeName: "hil.delivery.v1.ImageMessage", sizeBytes: message.data.length },
+      };
   }
 }
 

@@ -9,6 +9,7 @@ import { Attempt_Outcome, Channel_Kind } from "@hil/gen/hil/delivery/v1/delivery
 import type {
   CommandResultSchema,
   HelloSchema,
+  ImagePart,
   RelayFrameSchema,
   SendCommand,
   Welcome,
@@ -35,6 +36,7 @@ export interface RawRelay extends AsyncDisposable {
   /** Says a message of a vendor; returns its id. */
   inbound(body: string, more?: { inboundId?: string; channelId?: string; receiveTimeMs?: number }): string;
   readonly commands: readonly SendCommand[];
+  readonly pictureParts: readonly ImagePart[];
   readonly received: readonly AttachResponse[];
   /** The last acknowledgement of its frames. */
   readonly acknowledged: bigint;
@@ -76,6 +78,7 @@ export function openRawRelay(
   );
   const received: AttachResponse[] = [];
   const commands: SendCommand[] = [];
+  const pictureParts: ImagePart[] = [];
   const welcomed = Promise.withResolvers<Welcome>();
   welcomed.promise.catch(() => {});
   const over = Promise.withResolvers<ConnectError | undefined>();
@@ -106,6 +109,7 @@ export function openRawRelay(
     if (message.case !== "frames") return;
     taken = message.value.firstNumber + BigInt(message.value.frames.length) - 1n;
     for (const { kind } of message.value.frames) {
+      if (kind.case === "imagePart") pictureParts.push(kind.value);
       if (kind.case !== "send") continue;
       commands.push(kind.value);
       const result = relay.answer?.(kind.value);
@@ -117,6 +121,7 @@ export function openRawRelay(
     wellBehaved: true,
     answer: undefined,
     commands,
+    pictureParts,
     received,
     get acknowledged() {
       return acknowledged;

@@ -17,7 +17,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file hil/delivery/v1/relay.proto.
  */
 export const file_hil_delivery_v1_relay: GenFile = /*@__PURE__*/
-  fileDesc("ChtoaWwvZGVsaXZlcnkvdjEvcmVsYXkucHJvdG8SD2hpbC5kZWxpdmVyeS52MSLgAwoFUmVsYXkSDAoEbmFtZRgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSKwoFc3RhdGUYAyABKA4yHC5oaWwuZGVsaXZlcnkudjEuUmVsYXkuU3RhdGUSDQoFZXBvY2gYBCABKAQSEwoLaW5zdGFuY2VfaWQYBSABKAkSGAoQc29mdHdhcmVfdmVyc2lvbhgGIAEoCRIPCgdhZGRyZXNzGAcgASgJEi8KCGNoYW5uZWxzGAggAygLMh0uaGlsLmRlbGl2ZXJ5LnYxLlJlbGF5Q2hhbm5lbBIvCgthdHRhY2hfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKaGVhcmRfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZGV0YWNoX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDWRldGFjaF9yZWFzb24YDCABKAkSGAoQd2FpdGluZ19pbmJvdW5kcxgNIAEoBCJGCgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEhIKDlNUQVRFX0FUVEFDSEVEEAESEgoOU1RBVEVfREVUQUNIRUQQAiJaCgxSZWxheUNoYW5uZWwSHQoKY2hhbm5lbF9pZBgBIAEoCUIJukgGcgQQARhkEisKBGtpbmQYAiABKA4yHS5oaWwuZGVsaXZlcnkudjEuQ2hhbm5lbC5LaW5kItEBCgVIZWxsbxIhChBwcm90b2NvbF92ZXJzaW9uGAEgASgNQge6SAQqAigBEh0KC2luc3RhbmNlX2lkGAIgASgJQgi6SAVyA7ABARIhChBzb2Z0d2FyZV92ZXJzaW9uGAMgASgJQge6SARyAhhkEjkKCGNoYW5uZWxzGAQgAygLMh0uaGlsLmRlbGl2ZXJ5LnYxLlJlbGF5Q2hhbm5lbEIIukgFkgECEGQSKAoEdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAijAIKB1dlbGNvbWUSGAoQcHJvdG9jb2xfdmVyc2lvbhgBIAEoDRINCgVlcG9jaBgCIAEoBBISCgpyZWxheV9uYW1lGAMgASgJEjUKEmhlYXJ0YmVhdF9pbnRlcnZhbBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIOCgZ3aW5kb3cYBSABKA0SGAoQc29mdHdhcmVfdmVyc2lvbhgGIAEoCRIoCgR0aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI5ChByZWZ1c2VkX2NoYW5uZWxzGAggAygLMh8uaGlsLmRlbGl2ZXJ5LnYxLlJlZnVzZWRDaGFubmVsIjQKDlJlZnVzZWRDaGFubmVsEhIKCmNoYW5uZWxfaWQYASABKAkSDgoGcmVhc29uGAIgASgJIiUKCUhlYXJ0YmVhdBIYChB3YWl0aW5nX2luYm91bmRzGAEgASgEIiEKBURyYWluEhgKBnJlYXNvbhgBIAEoCUIIukgFcgMY9AMiXQoLUmVsYXlGcmFtZXMSFAoMZmlyc3RfbnVtYmVyGAEgASgEEjgKBmZyYW1lcxgCIAMoCzIbLmhpbC5kZWxpdmVyeS52MS5SZWxheUZyYW1lQgu6SAiSAQUIARCAAiJ4CgpSZWxheUZyYW1lEjAKBnJlc3VsdBgBIAEoCzIeLmhpbC5kZWxpdmVyeS52MS5Db21tYW5kUmVzdWx0SAASMAoHaW5ib3VuZBgCIAEoCzIdLmhpbC5kZWxpdmVyeS52MS5SZWxheUluYm91bmRIAEIGCgRraW5kIl8KDFNlcnZlckZyYW1lcxIUCgxmaXJzdF9udW1iZXIYASABKAQSOQoGZnJhbWVzGAIgAygLMhwuaGlsLmRlbGl2ZXJ5LnYxLlNlcnZlckZyYW1lQgu6SAiSAQUIARCAAiJDCgtTZXJ2ZXJGcmFtZRIsCgRzZW5kGAEgASgLMhwuaGlsLmRlbGl2ZXJ5LnYxLlNlbmRDb21tYW5kSABCBgoEa2luZCLYAgoLU2VuZENvbW1hbmQSHgoKY29tbWFuZF9pZBgBIAEoCUIKukgHcgUQARisAhIdCgpjaGFubmVsX2lkGAIgASgJQgm6SAZyBBABGGQSGQoHY2hhdF9pZBgDIAEoCUIIukgFcgMYyAESKwoJY2hhdF90eXBlGAQgASgOMhguaGlsLnNlc3Npb24udjEuQ2hhdFR5cGUSLAoEdGV4dBgFIAEoCzIcLmhpbC5kZWxpdmVyeS52MS5UZXh0TWVzc2FnZUgAEjQKCG1hcmtkb3duGAYgASgLMiAuaGlsLmRlbGl2ZXJ5LnYxLk1hcmtkb3duTWVzc2FnZUgAEhsKBWltYWdlGAcgASgMQgq6SAd6BRiAgMABSAASLwoLZXhwaXJlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhAKB21lc3NhZ2USBbpIAggBIkMKC1RleHRNZXNzYWdlEhcKBHRleHQYASABKAlCCbpIBnIEGKCcARIbCghtZW50aW9ucxgCIAMoCUIJukgGkgEDEMgBIioKD01hcmtkb3duTWVzc2FnZRIXCgR0ZXh0GAEgASgJQgm6SAZyBBignAEiugEKDUNvbW1hbmRSZXN1bHQSHAoKY29tbWFuZF9pZBgBIAEoCUIIukgFcgMYrAISMQoHb3V0Y29tZRgCIAEoDjIgLmhpbC5kZWxpdmVyeS52MS5BdHRlbXB0Lk91dGNvbWUSGAoGcmVhc29uGAMgASgJQgi6SAVyAxjoBxIuCgtyZXRyeV9hZnRlchgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIOCgZicm9rZW4YBSABKAgi1AEKDFJlbGF5SW5ib3VuZBIcCgppbmJvdW5kX2lkGAEgASgJQgi6SAVyA7ABARIdCgpjaGFubmVsX2lkGAIgASgJQgm6SAZyBBABGGQSFwoEYm9keRgDIAEoDEIJukgGegQYgIAEEjgKDHJlY2VpdmVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARI0ChBhY2tub3dsZWRnZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcGIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_hil_delivery_v1_delivery, file_hil_session_v1_session]);
+  fileDesc("ChtoaWwvZGVsaXZlcnkvdjEvcmVsYXkucHJvdG8SD2hpbC5kZWxpdmVyeS52MSLgAwoFUmVsYXkSDAoEbmFtZRgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSKwoFc3RhdGUYAyABKA4yHC5oaWwuZGVsaXZlcnkudjEuUmVsYXkuU3RhdGUSDQoFZXBvY2gYBCABKAQSEwoLaW5zdGFuY2VfaWQYBSABKAkSGAoQc29mdHdhcmVfdmVyc2lvbhgGIAEoCRIPCgdhZGRyZXNzGAcgASgJEi8KCGNoYW5uZWxzGAggAygLMh0uaGlsLmRlbGl2ZXJ5LnYxLlJlbGF5Q2hhbm5lbBIvCgthdHRhY2hfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKaGVhcmRfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZGV0YWNoX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDWRldGFjaF9yZWFzb24YDCABKAkSGAoQd2FpdGluZ19pbmJvdW5kcxgNIAEoBCJGCgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEhIKDlNUQVRFX0FUVEFDSEVEEAESEgoOU1RBVEVfREVUQUNIRUQQAiJaCgxSZWxheUNoYW5uZWwSHQoKY2hhbm5lbF9pZBgBIAEoCUIJukgGcgQQARhkEisKBGtpbmQYAiABKA4yHS5oaWwuZGVsaXZlcnkudjEuQ2hhbm5lbC5LaW5kItEBCgVIZWxsbxIhChBwcm90b2NvbF92ZXJzaW9uGAEgASgNQge6SAQqAigBEh0KC2luc3RhbmNlX2lkGAIgASgJQgi6SAVyA7ABARIhChBzb2Z0d2FyZV92ZXJzaW9uGAMgASgJQge6SARyAhhkEjkKCGNoYW5uZWxzGAQgAygLMh0uaGlsLmRlbGl2ZXJ5LnYxLlJlbGF5Q2hhbm5lbEIIukgFkgECEGQSKAoEdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAijAIKB1dlbGNvbWUSGAoQcHJvdG9jb2xfdmVyc2lvbhgBIAEoDRINCgVlcG9jaBgCIAEoBBISCgpyZWxheV9uYW1lGAMgASgJEjUKEmhlYXJ0YmVhdF9pbnRlcnZhbBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIOCgZ3aW5kb3cYBSABKA0SGAoQc29mdHdhcmVfdmVyc2lvbhgGIAEoCRIoCgR0aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI5ChByZWZ1c2VkX2NoYW5uZWxzGAggAygLMh8uaGlsLmRlbGl2ZXJ5LnYxLlJlZnVzZWRDaGFubmVsIjQKDlJlZnVzZWRDaGFubmVsEhIKCmNoYW5uZWxfaWQYASABKAkSDgoGcmVhc29uGAIgASgJIiUKCUhlYXJ0YmVhdBIYChB3YWl0aW5nX2luYm91bmRzGAEgASgEIiEKBURyYWluEhgKBnJlYXNvbhgBIAEoCUIIukgFcgMY9AMiXQoLUmVsYXlGcmFtZXMSFAoMZmlyc3RfbnVtYmVyGAEgASgEEjgKBmZyYW1lcxgCIAMoCzIbLmhpbC5kZWxpdmVyeS52MS5SZWxheUZyYW1lQgu6SAiSAQUIARCAAiJ4CgpSZWxheUZyYW1lEjAKBnJlc3VsdBgBIAEoCzIeLmhpbC5kZWxpdmVyeS52MS5Db21tYW5kUmVzdWx0SAASMAoHaW5ib3VuZBgCIAEoCzIdLmhpbC5kZWxpdmVyeS52MS5SZWxheUluYm91bmRIAEIGCgRraW5kIl8KDFNlcnZlckZyYW1lcxIUCgxmaXJzdF9udW1iZXIYASABKAQSOQoGZnJhbWVzGAIgAygLMhwuaGlsLmRlbGl2ZXJ5LnYxLlNlcnZlckZyYW1lQgu6SAiSAQUIARCAAiJ1CgtTZXJ2ZXJGcmFtZRIsCgRzZW5kGAEgASgLMhwuaGlsLmRlbGl2ZXJ5LnYxLlNlbmRDb21tYW5kSAASMAoKaW1hZ2VfcGFydBgCIAEoCzIaLmhpbC5kZWxpdmVyeS52MS5JbWFnZVBhcnRIAEIGCgRraW5kIkQKCUltYWdlUGFydBIeCgpjb21tYW5kX2lkGAEgASgJQgq6SAdyBRABGKwCEhcKBGRhdGEYAiABKAxCCbpIBnoEGICAASLrAgoLU2VuZENvbW1hbmQSHgoKY29tbWFuZF9pZBgBIAEoCUIKukgHcgUQARisAhIdCgpjaGFubmVsX2lkGAIgASgJQgm6SAZyBBABGGQSGQoHY2hhdF9pZBgDIAEoCUIIukgFcgMYyAESKwoJY2hhdF90eXBlGAQgASgOMhguaGlsLnNlc3Npb24udjEuQ2hhdFR5cGUSLAoEdGV4dBgFIAEoCzIcLmhpbC5kZWxpdmVyeS52MS5UZXh0TWVzc2FnZUgAEjQKCG1hcmtkb3duGAYgASgLMiAuaGlsLmRlbGl2ZXJ5LnYxLk1hcmtkb3duTWVzc2FnZUgAEi4KBWltYWdlGAcgASgLMh0uaGlsLmRlbGl2ZXJ5LnYxLkltYWdlTWVzc2FnZUgAEi8KC2V4cGlyZV90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIQCgdtZXNzYWdlEgW6SAIIASJDCgtUZXh0TWVzc2FnZRIXCgR0ZXh0GAEgASgJQgm6SAZyBBignAESGwoIbWVudGlvbnMYAiADKAlCCbpIBpIBAxDIASIqCg9NYXJrZG93bk1lc3NhZ2USFwoEdGV4dBgBIAEoCUIJukgGcgQYoJwBIjAKDEltYWdlTWVzc2FnZRIgCgpzaXplX2J5dGVzGAEgASgNQgy6SAkqBxiAgMABKAEiugEKDUNvbW1hbmRSZXN1bHQSHAoKY29tbWFuZF9pZBgBIAEoCUIIukgFcgMYrAISMQoHb3V0Y29tZRgCIAEoDjIgLmhpbC5kZWxpdmVyeS52MS5BdHRlbXB0Lk91dGNvbWUSGAoGcmVhc29uGAMgASgJQgi6SAVyAxjoBxIuCgtyZXRyeV9hZnRlchgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIOCgZicm9rZW4YBSABKAgi1AEKDFJlbGF5SW5ib3VuZBIcCgppbmJvdW5kX2lkGAEgASgJQgi6SAVyA7ABARIdCgpjaGFubmVsX2lkGAIgASgJQgm6SAZyBBABGGQSFwoEYm9keRgDIAEoDEIJukgGegQYgIAEEjgKDHJlY2VpdmVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARI0ChBhY2tub3dsZWRnZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcGIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_hil_delivery_v1_delivery, file_hil_session_v1_session]);
 
 /**
  * A relay: a process on an intranet host that runs channels there and reaches the deployment by one outbound stream.
@@ -479,7 +479,8 @@ export const ServerFramesSchema: GenMessage<ServerFrames> = /*@__PURE__*/
   messageDesc(file_hil_delivery_v1_relay, 9);
 
 /**
- * One thing that the server sends: acknowledged by the relay when it has begun it.
+ * One thing that the server sends: acknowledged by the relay when it has taken it. What was taken and not ended when a stream
+ * ends is sent again on the next one.
  *
  * @generated from message hil.delivery.v1.ServerFrame
  */
@@ -498,6 +499,14 @@ export type ServerFrame = Message<"hil.delivery.v1.ServerFrame"> & {
      */
     value: SendCommand;
     case: "send";
+  } | {
+    /**
+     * A part of the picture of a message to send.
+     *
+     * @generated from field: hil.delivery.v1.ImagePart image_part = 2;
+     */
+    value: ImagePart;
+    case: "imagePart";
   } | { case: undefined; value?: undefined };
 };
 
@@ -509,14 +518,45 @@ export const ServerFrameSchema: GenMessage<ServerFrame> = /*@__PURE__*/
   messageDesc(file_hil_delivery_v1_relay, 10);
 
 /**
+ * A part of a command's picture. The parts of one come in their order and before their command, with other frames between
+ * them: so on a slow line a picture keeps nothing else from arriving. The relay forgets parts whose command does not come
+ * with the end of the stream, and the oldest of them where they are more than 32 MiB.
+ *
+ * @generated from message hil.delivery.v1.ImagePart
+ */
+export type ImagePart = Message<"hil.delivery.v1.ImagePart"> & {
+  /**
+   * The command that they belong to.
+   *
+   * @generated from field: string command_id = 1;
+   */
+  commandId: string;
+
+  /**
+   * The bytes that follow those of the part before.
+   *
+   * @generated from field: bytes data = 2;
+   */
+  data: Uint8Array;
+};
+
+/**
+ * Describes the message hil.delivery.v1.ImagePart.
+ * Use `create(ImagePartSchema)` to create a new message.
+ */
+export const ImagePartSchema: GenMessage<ImagePart> = /*@__PURE__*/
+  messageDesc(file_hil_delivery_v1_relay, 11);
+
+/**
  * Sends one message to a chat.
  *
  * @generated from message hil.delivery.v1.SendCommand
  */
 export type SendCommand = Message<"hil.delivery.v1.SendCommand"> & {
   /**
-   * Names the message, the same in every repetition. A relay that knows how it ended answers with that and sends
-   * nothing; one that is at it joins the two.
+   * Names the message, the same in every repetition. Each repetition is answered with a result. A relay that knows that it
+   * was DELIVERED or REFUSED answers with that and sends nothing; one that is at it joins the two; after any other end it
+   * sends it again.
    *
    * @generated from field: string command_id = 1;
    */
@@ -566,11 +606,11 @@ export type SendCommand = Message<"hil.delivery.v1.SendCommand"> & {
     case: "markdown";
   } | {
     /**
-     * A picture: a whole PNG or JPEG file.
+     * A picture, whose parts came before.
      *
-     * @generated from field: bytes image = 7;
+     * @generated from field: hil.delivery.v1.ImageMessage image = 7;
      */
-    value: Uint8Array;
+    value: ImageMessage;
     case: "image";
   } | { case: undefined; value?: undefined };
 
@@ -587,7 +627,7 @@ export type SendCommand = Message<"hil.delivery.v1.SendCommand"> & {
  * Use `create(SendCommandSchema)` to create a new message.
  */
 export const SendCommandSchema: GenMessage<SendCommand> = /*@__PURE__*/
-  messageDesc(file_hil_delivery_v1_relay, 11);
+  messageDesc(file_hil_delivery_v1_relay, 12);
 
 /**
  * A message of plain text.
@@ -615,7 +655,7 @@ export type TextMessage = Message<"hil.delivery.v1.TextMessage"> & {
  * Use `create(TextMessageSchema)` to create a new message.
  */
 export const TextMessageSchema: GenMessage<TextMessage> = /*@__PURE__*/
-  messageDesc(file_hil_delivery_v1_relay, 12);
+  messageDesc(file_hil_delivery_v1_relay, 13);
 
 /**
  * A message of Markdown.
@@ -636,7 +676,28 @@ export type MarkdownMessage = Message<"hil.delivery.v1.MarkdownMessage"> & {
  * Use `create(MarkdownMessageSchema)` to create a new message.
  */
 export const MarkdownMessageSchema: GenMessage<MarkdownMessage> = /*@__PURE__*/
-  messageDesc(file_hil_delivery_v1_relay, 13);
+  messageDesc(file_hil_delivery_v1_relay, 14);
+
+/**
+ * A message that is a picture: a whole PNG or JPEG file.
+ *
+ * @generated from message hil.delivery.v1.ImageMessage
+ */
+export type ImageMessage = Message<"hil.delivery.v1.ImageMessage"> & {
+  /**
+   * How many bytes its parts have together. Where other than these came, the relay answers RETRYABLE and sends nothing.
+   *
+   * @generated from field: uint32 size_bytes = 1;
+   */
+  sizeBytes: number;
+};
+
+/**
+ * Describes the message hil.delivery.v1.ImageMessage.
+ * Use `create(ImageMessageSchema)` to create a new message.
+ */
+export const ImageMessageSchema: GenMessage<ImageMessage> = /*@__PURE__*/
+  messageDesc(file_hil_delivery_v1_relay, 15);
 
 /**
  * How a command ended. A result that comes twice counts once.
@@ -686,7 +747,7 @@ export type CommandResult = Message<"hil.delivery.v1.CommandResult"> & {
  * Use `create(CommandResultSchema)` to create a new message.
  */
 export const CommandResultSchema: GenMessage<CommandResult> = /*@__PURE__*/
-  messageDesc(file_hil_delivery_v1_relay, 14);
+  messageDesc(file_hil_delivery_v1_relay, 16);
 
 /**
  * A message that a vendor sent to a relay. It is on the relay's disk before the vendor gets its yes, and stays there until
@@ -736,5 +797,5 @@ export type RelayInbound = Message<"hil.delivery.v1.RelayInbound"> & {
  * Use `create(RelayInboundSchema)` to create a new message.
  */
 export const RelayInboundSchema: GenMessage<RelayInbound> = /*@__PURE__*/
-  messageDesc(file_hil_delivery_v1_relay, 15);
+  messageDesc(file_hil_delivery_v1_relay, 17);
 

@@ -145,7 +145,7 @@ export const AttachResponseSchema: GenMessage<AttachResponse> = /*@__PURE__*/
  *   a message with nothing else in it;
  * - neither side has more than `window` frames on the way; one that sends more ends the stream;
  * - a vendor's message is acknowledged once it is committed in the callback service's inbox, a result once it is taken;
- * - what was not acknowledged when a stream ends is sent again on the next one. Numbers begin anew there; ids tell what is
+ * - what was not acknowledged when a stream ends, and a command that has no result, is sent again on the next one. Numbers begin anew there; ids tell what is
  *   the same: inbound_id, command_id. So nothing depends on what the other side remembers of a stream.
  *
  * How a stream ends, besides being lost, and what a relay does then:
