@@ -375,7 +375,8 @@ export const ErrorReason = {
   CHANNEL_FIXED: 44,
 
   /**
-   * ABORTED: a newer stream has this relay's name. metadata: relay_name, epoch.
+   * ABORTED: a newer stream has this relay's name. metadata: relay_name; epoch and instance_id of the newer stream, where the
+   * process that ends this one holds it: its own instance_id tells a relay that an earlier connection of its came late.
    *
    * @generated from enum value: ERROR_REASON_RELAY_SUPERSEDED = 45;
    */
