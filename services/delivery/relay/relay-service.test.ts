@@ -229,6 +229,23 @@ describe("messages to chats", () => {
     expect(tries).toBe(2);
   });
 
+  test("an outcome of a later version counts as UNKNOWN: the message is said again under its id", async () => {
+    await using relay = open();
+    await relay.hello();
+    relay.answer = ({ commandId }) => ({
+      commandId,
+      outcome: relay.commands.length === 1 ? (77 as Attempt_Outcome) : Attempt_Outcome.DELIVERED,
+    });
+    const deliveryId = await deliver("of later");
+    await vi.waitFor(async () => expect((await stateOf(deliveryId)).state).toBe(Delivery_State.SENT));
+    const { attempts } = await stateOf(deliveryId);
+    expect(attempts.map(({ outcome }) => outcome)).toEqual([
+      Attempt_Outcome.UNKNOWN,
+      Attempt_Outcome.DELIVERED,
+    ]);
+    expect(new Set(relay.commands.map(({ commandId }) => commandId)).size).toBe(1);
+  });
+
   test("a picture goes in parts, and what other chats are told goes between them", async () => {
     await using relay = open();
     relay.answer = delivered;
