@@ -53,6 +53,7 @@ import {
   versionMismatch,
 } from "./session-errors.ts";
 import type { Decision, NewSession, ReplyClue, SessionQuery, SessionStore } from "./session-store.ts";
+import { sharedReads } from "./shared-reads.ts";
 import { dayOf, readStatistics } from "./statistics.ts";
 import type { TenantSettings } from "./tenant-settings.ts";
 import { isAsker, isVisible, viewerOf } from "./visibility.ts";
@@ -138,8 +139,11 @@ export function sessionHandlers({
   /** The asker and these roles: seeing a session by another role gives no hand in it. */
   const askerOr = (principal: Principal, roles: readonly Role[]) => (session: Session) =>
     isAsker(session, principal) || hasRole(principal, ...roles);
-  const load = async (principal: Principal, id: string): Promise<Session> => {
-    const session = await store.get(principal.tenantId, id);
+  const get = (tenantId: string, id: string) => store.get(tenantId, id);
+  /** For waits: one answer may end ten thousand of them at once. */
+  const getWoken = sharedReads(get);
+  const load = async (principal: Principal, id: string, read = get): Promise<Session> => {
+    const session = await read(principal.tenantId, id);
     if (!session || !isVisible(session, viewerOf(principal))) throw sessionNotFound(id);
     return session;
   };
@@ -171,7 +175,7 @@ export function sessionHandlers({
         },
       },
     );
-    return due ?? load(principal, sessionId);
+    return due ?? load(principal, sessionId, getWoken);
   };
 
   return {
