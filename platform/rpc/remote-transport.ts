@@ -12,6 +12,7 @@ import { createConnectTransport, Http2SessionManager } from "@connectrpc/connect
 import { backoffMs } from "../retry/backoff.ts";
 import { currentTracing } from "../telemetry/tracing.ts";
 import { resolveAddresses } from "./addresses.ts";
+import { leanUnary } from "./lean-unary.ts";
 import { isRepeatable } from "./repeatable.ts";
 
 const CALL_PATIENCE_MS = 15_000;
@@ -44,29 +45,29 @@ export function remoteTransport({ url, credential }: RemoteTransportOptions): Re
   const replicas = new Map<string, Replica>();
   let turn = 0;
 
+  const prepare = (headers: Headers): void => {
+    if (credential !== undefined && !headers.has("authorization") && !headers.has("cookie")) {
+      headers.set("authorization", `Bearer ${credential}`);
+    }
+    currentTracing()?.inject(headers);
+  };
   const open = (address: string): Replica => {
     const manager = new Http2SessionManager(address, {
       pingIntervalMs: PING_INTERVAL_MS,
       pingTimeoutMs: PING_PATIENCE_MS,
     });
-    const transport = createConnectTransport({
+    const streams = createConnectTransport({
       baseUrl: address,
       httpVersion: "2",
       sessionManager: manager,
       interceptors: [
         (next) => (request) => {
-          if (
-            credential !== undefined &&
-            !request.header.has("authorization") &&
-            !request.header.has("cookie")
-          ) {
-            request.header.set("authorization", `Bearer ${credential}`);
-          }
-          currentTracing()?.inject(request.header);
+          prepare(request.header);
           return next(request);
         },
       ],
     });
+    const transport: Transport = { unary: leanUnary(manager, { prepare }), stream: streams.stream };
     return { transport, manager, avoidedUntilMs: 0 };
   };
   const pick = async (): Promise<Replica> => {
@@ -111,7 +112,7 @@ export function remoteTransport({ url, credential }: RemoteTransportOptions): Re
   return {
     unary: (method, signal, timeoutMs = CALL_PATIENCE_MS, header, input, values) =>
       run(method, input, signal, (transport) =>
-        transport.unary(method, signal, timeoutMs, new Headers(header), input, values),
+        transport.unary(method, signal, timeoutMs, header, input, values),
       ),
     // A stream is opened once; whoever reads it opens another where it breaks.
     stream: async (method, signal, timeoutMs, header, input, values) =>
