@@ -1,4 +1,7 @@
 // One side of a stream, said as it was recorded, or as a later version would say it, while the other side listens.
+//
+// What was recorded is said byte for byte. Only where the other side numbers its frames otherwise, because it cuts a picture
+// into other parts, is what acknowledges them another number.
 
 import type { Later } from "./later.ts";
 import { FrameNumbers, Progress } from "./progress.ts";
@@ -60,13 +63,17 @@ export class Player {
     await this.caughtUp();
     const { later, write, heard } = this.#options;
     const said = recordedSaid(message);
+    const { numbers } = this.#recorded;
+    const isAsRecorded = heard.numbers.standsAs(numbers);
+    if (!isAsRecorded || later) {
+      said.acknowledgedNumber = heard.numbers.through(numbers.countThrough(said.acknowledgedNumber));
+    }
     if (!later) {
       for (const _ of framesOf(said)) this.#sent.add(true);
-      write(Buffer.from(message.bytes, "base64"));
+      write(isAsRecorded ? Buffer.from(message.bytes, "base64") : bytesOf(said));
       return;
     }
     const isGreeting = said.message.case === "hello" || said.message.case === "welcome";
-    said.acknowledgedNumber = heard.numbers.through(said.acknowledgedNumber);
     if (said.message.case === "frames") said.message.value.firstNumber = this.#sent.next;
     const { recorded, commandIds } = later.change(said);
     for (const each of recorded) this.#sent.add(each);

@@ -4,36 +4,45 @@ import { laterCommandOf } from "./later.ts";
 import { type Frame, framesOf, type Said } from "./recording.ts";
 
 /**
- * The numbers of one side's frames on a stream. A later version says frames between those of the recording: the numbers of
- * both are told apart here.
+ * The numbers of one side's frames on a stream. Those that a recording and its play have in common are counted; between them
+ * are those that a later version adds, and the parts of pictures, which each version may cut as it likes.
  */
 export class FrameNumbers {
-  readonly #ofRecorded: bigint[] = [];
+  readonly #counted: bigint[] = [];
   #last = 0n;
 
-  /** How many were of the recording. */
-  get recorded(): number {
-    return this.#ofRecorded.length;
+  get counted(): number {
+    return this.#counted.length;
   }
 
   get next(): bigint {
     return this.#last + 1n;
   }
 
-  add(isRecorded: boolean): void {
+  add(isCounted: boolean): void {
     this.#last += 1n;
-    if (isRecorded) this.#ofRecorded.push(this.#last);
+    if (isCounted) this.#counted.push(this.#last);
   }
 
-  /** The number of the recording's frame of that number. */
-  of(number: bigint): bigint {
-    return number === 0n ? 0n : (this.#ofRecorded[Number(number) - 1] ?? this.next);
+  /** The number of the nth that is counted. */
+  of(nth: bigint): bigint {
+    return nth === 0n ? 0n : (this.#counted[Number(nth) - 1] ?? this.next);
   }
 
-  /** The last number before the recording's frame after that number. */
-  through(number: bigint): bigint {
-    const behind = this.#ofRecorded[Number(number)];
+  /** How many that are counted have no greater number. */
+  countThrough(number: bigint): number {
+    return this.#counted.filter((each) => each <= number).length;
+  }
+
+  /** The last number, so far, before the one that is counted after the nth. */
+  through(nth: number): bigint {
+    const behind = this.#counted[nth];
     return behind === undefined ? this.#last : behind - 1n;
+  }
+
+  /** Whether those that are counted in another stand at the same numbers here. */
+  standsAs(other: FrameNumbers): boolean {
+    return other.#counted.every((number, index) => this.#counted[index] === number);
   }
 }
 
@@ -58,7 +67,7 @@ export class Progress {
     for (const frame of framesOf(said)) {
       const later = laterCommandOf(frame);
       if (later !== undefined) this.answeredLater.add(later);
-      this.numbers.add(later === undefined);
+      this.numbers.add(later === undefined && frame.kind.case !== "imagePart");
       this.frames.push(frame);
     }
   }
@@ -69,7 +78,7 @@ export class Progress {
       this.greetings >= recorded.greetings &&
       this.drains >= recorded.drains &&
       this.acknowledged >= numbers.of(recorded.acknowledged) &&
-      this.numbers.recorded >= recorded.numbers.recorded &&
+      this.numbers.counted >= recorded.numbers.counted &&
       (this.hasEnded || !recorded.hasEnded)
     );
   }
@@ -80,7 +89,7 @@ export class Progress {
       greetings,
       drains,
       acknowledged: String(acknowledged),
-      frames: numbers.recorded,
+      frames: numbers.counted,
       answeredLater: this.answeredLater.size,
       hasEnded,
     });

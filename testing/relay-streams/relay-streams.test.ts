@@ -56,7 +56,7 @@ function meaningOf({ kind }: Frame): unknown {
       return { commandId, channelId, chatId, chatType, message: message.case };
     }
     case "imagePart":
-      return { commandId: kind.value.commandId, data: Buffer.from(kind.value.data).toString("hex") };
+      return undefined; // a part may be of any size: picturesOf puts them together
     case "result": {
       const { commandId, outcome, reason, retryAfter, broken } = kind.value;
       return { commandId, outcome, hasReason: reason !== "", retryAfter: retryAfter?.seconds, broken };
@@ -71,9 +71,21 @@ function meaningOf({ kind }: Frame): unknown {
 }
 
 const outcomeIn = ({ kind }: Frame) => (kind.case === "result" ? kind.value.outcome : undefined);
-const meaningsOf = (streams: readonly (readonly Frame[])[]) => streams.map((each) => each.map(meaningOf));
+const meaningsOf = (streams: readonly (readonly Frame[])[]) =>
+  streams.map((each) => each.map(meaningOf).filter((meaning) => meaning !== undefined));
 const inboundIdsOf = (streams: readonly (readonly Frame[])[]) =>
   streams.flat().flatMap(({ kind }) => (kind.case === "inbound" ? [kind.value.inboundId] : []));
+/** By command. */
+function picturesOf(streams: readonly (readonly Frame[])[]): Record<string, string> {
+  const pictures: Record<string, string> = {};
+  for (const { kind } of streams.flat()) {
+    if (kind.case !== "imagePart") continue;
+    const { commandId, data } = kind.value;
+    pictures[commandId] = (pictures[commandId] ?? "") + Buffer.from(data).toString("hex");
+  }
+  return pictures;
+}
+
 /** Which of them are the same. */
 const patternOf = (ids: readonly string[]) => ids.map((id) => ids.indexOf(id));
 
@@ -110,6 +122,7 @@ describe.each(recordings())("what was recorded as %s", (name) => {
         })),
       );
       expect(meaningsOf(asFarAs(commands, played.frames))).toEqual(meaningsOf(commands));
+      expect(picturesOf(played.frames)).toEqual(picturesOf(commands));
       expect(played.outcome).toEqual(outcome);
     });
 
