@@ -35,8 +35,11 @@ import type { RelayFence } from "./relay-store.ts";
 
 export type AttachCall = grpc.ServerDuplexStream<AttachRequest, AttachResponse>;
 
-/** How often each side says something at the least. */
-export const HEARTBEAT_MS = 3_000;
+/**
+ * How often each side says something at the least. Three of these are well below 10 s: where only what is sent to a relay is
+ * lost, it is heard for a second yet, until its connection waits for an acknowledgement.
+ */
+export const HEARTBEAT_MS = 2_500;
 /** Frames that either side may have on the way. */
 export const WINDOW = 64;
 const TICK_MS = 500;
