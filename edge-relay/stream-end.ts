@@ -36,6 +36,11 @@ export function readStreamEnd(error: ConnectError | undefined, instanceId: strin
     case ErrorReason.SCOPE_MISSING:
     case ErrorReason.TENANT_SUSPENDED:
       return { kind: "refused", reason: `the server does not let this credential attach: ${rawMessage}` };
+    case ErrorReason.RELAY_CERTIFICATE_MISMATCH:
+      return {
+        kind: "refused",
+        reason: `the server does not take the certificate with this credential: ${rawMessage}`,
+      };
     case ErrorReason.RELAY_VERSION_UNSUPPORTED:
       return {
         kind: "unsupported",

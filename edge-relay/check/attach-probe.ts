@@ -10,7 +10,7 @@ import type { Welcome } from "@hil/gen/hil/delivery/v1/relay_pb.ts";
 import { AttachRequestSchema, type AttachResponse } from "@hil/gen/hil/delivery/v1/relay_service_pb.ts";
 import { ErrorReason } from "@hil/gen/hil/errors/v1/error_reason_pb.ts";
 import type { Translate } from "@hil/platform/config/locale.ts";
-import { reasonOf } from "@hil/platform/errors/hil-error.ts";
+import { metadataOf, reasonOf } from "@hil/platform/errors/hil-error.ts";
 import { errorOfStatus } from "@hil/platform/rpc/grpc-status.ts";
 import { PROTOCOL_VERSION } from "../attachment.ts";
 import type { Way } from "../config.ts";
@@ -89,6 +89,13 @@ export function attachWords(error: ConnectError, { server }: Pick<Way, "server">
         `the credential of HIL_TOKEN is not a relay's: make one with "hil relay create NAME"`,
         `HIL_TOKEN 不是中转凭证：请用 "hil relay create 名称" 创建`,
       );
+    case ErrorReason.RELAY_CERTIFICATE_MISMATCH: {
+      const name = metadataOf(error).relay_name ?? "?";
+      return t(
+        `the certificate of HIL_CERT_FILE is not of ${name}, the relay that HIL_TOKEN is of: use one that has ${name} as a DNS name or as its common name`,
+        `HIL_CERT_FILE 的证书不属于 HIL_TOKEN 对应的中转 ${name}：请使用以 ${name} 为 DNS 名称或通用名称（CN）的证书`,
+      );
+    }
     case ErrorReason.TENANT_SUSPENDED:
       return t("the tenant of this relay is suspended", "该中转所属租户已停用");
     case ErrorReason.RELAY_VERSION_UNSUPPORTED:

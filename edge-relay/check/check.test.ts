@@ -9,7 +9,9 @@ import { Server as GrpcServer, ServerCredentials } from "@grpc/grpc-js";
 import { ErrorReason } from "@hil/gen/hil/errors/v1/error_reason_pb.ts";
 import { translateTo } from "@hil/platform/config/locale.ts";
 import { hilError } from "@hil/platform/errors/hil-error.ts";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { startEmbedded } from "../../cli/embedded.ts";
+import { type DeliveryBench, startDelivery } from "../../services/delivery/testing/start-delivery.ts";
 import {
   type Authority,
   type Certificate,
@@ -206,14 +208,6 @@ test("a clock that a web server's own contradicts", async () => {
   expect(last).toMatch(/^- TLS: this host's clock is wrong: it says /);
 });
 
-test("a clock that differs from HIL's", async () => {
-  const server = await fake();
-  server.welcome = { time: { seconds: BigInt(Math.floor(Date.now() / 1000) + 3_600), nanos: 0 } };
-  expect((await lookAt(`grpc://127.0.0.1:${server.port}`)).last).toMatch(
-    /^- Attach: this host's clock is wrong: it says /,
-  );
-});
-
 test("a certificate of another name", async () => {
   const server = await secured(await authority.issue({ names: ["DNS:hil.example.com"] }));
   const { last } = await lookAt(`https://localhost:${server.port}`, { HIL_CA_FILE: authority.certFile });
@@ -279,11 +273,86 @@ test("an older server, which takes no relays", async () => {
   );
 });
 
-test("a wrong token", async () => {
-  const server = await fake();
-  const { last } = await lookAt(`http://127.0.0.1:${server.port}`, { HIL_TOKEN: "hil_relay_wrong" });
-  expect(last).toMatch(
-    /^- Credential: the server does not know the credential of HIL_TOKEN: .*hil relay create NAME/,
+describe("the delivery service as it is", () => {
+  let bench: DeliveryBench;
+  let aheadMs = 0;
+  const withCertificate = ({ certFile, keyFile }: Certificate) => ({
+    HIL_TOKEN: bench.access.relayKey("plant-2"),
+    HIL_CA_FILE: authority.certFile,
+    HIL_CERT_FILE: certFile,
+    HIL_KEY_FILE: keyFile,
+  });
+  const lookAtBench = (environment: Record<string, string>) =>
+    lookAt(`https://localhost:${bench.relayPort}`, environment);
+  let own: Certificate;
+
+  beforeAll(async () => {
+    own = await authority.issue({ names: ["DNS:plant-2"], subject: "plant-2" });
+    bench = await startDelivery({
+      now: () => new Date(Date.now() + aheadMs),
+      environment: {
+        BOT_KEY: "",
+        HIL_MODE: "relay",
+        HIL_RELAY_PORT: "0",
+        HIL_RELAY_TLS_CERT_FILE: good.certFile,
+        HIL_RELAY_TLS_KEY_FILE: good.keyFile,
+        HIL_RELAY_TLS_CLIENT_CA_FILE: authority.certFile,
+      },
+    });
+  });
+  afterAll(() => bench.close());
+
+  test("takes a relay whose certificate has the name of its credential", async () => {
+    const { isGood, last } = await lookAtBench(withCertificate(own));
+    expect([isGood, last]).toEqual([true, expect.stringMatching(/^\+ Attach: as plant-2, to HIL \d/)]);
+  });
+
+  test("takes no certificate of another name", async () => {
+    const other = await authority.issue({ names: ["DNS:plant-3"], subject: "plant-3" });
+    expect((await lookAtBench(withCertificate(other))).last).toMatch(
+      /^- Credential: the certificate of HIL_CERT_FILE is not of plant-2, the relay that HIL_TOKEN is of/,
+    );
+  });
+
+  test("takes no wrong token", async () => {
+    expect((await lookAtBench({ ...withCertificate(own), HIL_TOKEN: "hil_relay_wrong" })).last).toMatch(
+      /^- Credential: the server does not know the credential of HIL_TOKEN: .*hil relay create NAME/,
+    );
+  });
+
+  test("says its time, from which a clock may differ", async () => {
+    aheadMs = 3_600_000;
+    try {
+      expect((await lookAtBench(withCertificate(own))).last).toMatch(
+        /^- Attach: this host's clock is wrong: it says /,
+      );
+    } finally {
+      aheadMs = 0;
+    }
+  });
+
+  test("shows a certificate that has expired", async () => {
+    const expired = await authority.issue({
+      from: new Date(Date.now() - 9 * DAY_MS),
+      until: new Date(Date.now() - DAY_MS),
+    });
+    await bench.restart({
+      HIL_RELAY_TLS_CERT_FILE: expired.certFile,
+      HIL_RELAY_TLS_KEY_FILE: expired.keyFile,
+    });
+    expect((await lookAtBench(withCertificate(own))).last).toMatch(
+      /^- TLS: the server's certificate has expired: it was valid until .* GMT/,
+    );
+  });
+});
+
+test("HIL's port for everybody else, which is all that one without relays has", async () => {
+  const hil = await startEmbedded({
+    environment: { HIL_DATA_DIR: join(folder, "hil"), HIL_PORT: "0", HIL_LOG_LEVEL: "silent" },
+  });
+  closers.push(() => hil.close());
+  expect((await lookAt(`http://127.0.0.1:${hil.port}`)).last).toMatch(
+    /^- Credential: what answers at \S+ is not HIL's port for relays \(HTTP 401\): check HIL_URL/,
   );
 });
 

@@ -221,8 +221,11 @@ function requireOwnCertificate(call: AttachCall, relayName: string): void {
     .filter((each) => each.startsWith("DNS:"))
     .map((each) => each.slice("DNS:".length));
   if (names.includes(relayName) || [certificate.subject.CN].flat().includes(relayName)) return;
-  throw credentialInvalid(
-    `the credential is of the relay ${JSON.stringify(relayName)}, and the certificate is of another`,
+  throw hilError(
+    Code.PermissionDenied,
+    ErrorReason.RELAY_CERTIFICATE_MISMATCH,
+    `the credential is of the relay ${JSON.stringify(relayName)}, and the certificate is of another; use one with this name as a DNS name or as its common name`,
+    { relay_name: relayName },
   );
 }
 

@@ -150,8 +150,9 @@ export const AttachResponseSchema: GenMessage<AttachResponse> = /*@__PURE__*/
  *
  * How a stream ends, besides being lost, and what a relay does then:
  *
- * - UNAUTHENTICATED, CREDENTIAL_INVALID: the credential is not known, works no more, or is of another relay than its
- *   certificate. It stops. A stream that is open ends so within 5 s of a revocation.
+ * - UNAUTHENTICATED, CREDENTIAL_INVALID: the credential is not known, or works no more. It stops. A stream that is open ends so
+ *   within 5 s of a revocation.
+ * - PERMISSION_DENIED, RELAY_CERTIFICATE_MISMATCH: the credential is of another relay than the certificate. It stops.
  * - PERMISSION_DENIED, ROLE_MISSING, SCOPE_MISSING or TENANT_SUSPENDED: the credential may not attach. It stops.
  * - FAILED_PRECONDITION, RELAY_VERSION_UNSUPPORTED: it is too old for this server. It stops.
  * - INVALID_ARGUMENT, INVALID_REQUEST: it broke the rules of the stream. It waits for long and tries again.
