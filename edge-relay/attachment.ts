@@ -4,7 +4,9 @@
 // A2. A message of a vendor leaves the spool only when the server has acknowledged it on this stream.
 // A3. A command is acknowledged when it is taken, and each that is taken is answered: with what is known of it where it ended
 //     for good, by joining one that is under way, by sending it again else. What the server got no answer to on a stream it
-//     says again on the next.
+//     says again on the next: so the first that comes on a stream may have crossed with an end of which the server does not
+//     know yet. It gets that end, for whether to send again after it is the server's to say (I5). The next on the same stream
+//     comes from a server that has seen it.
 // A4. Whoever is not heard for three heartbeats is taken for gone, whatever the connection looks like (F14, F15).
 // A5. A stream has proven itself when it has stood for some seconds or carried something there. Before that its end counts as
 //     one more failure, so that a server that falls over each Hello is not called in a tight loop.
@@ -33,7 +35,7 @@ import type { Way } from "./config.ts";
 import { openClient } from "./dial.ts";
 import { callAttach } from "./grpc-call.ts";
 import { ImageParts } from "./image-parts.ts";
-import type { CommandEnd, Spool } from "./spool.ts";
+import { type CommandEnd, isForGood, type Spool } from "./spool.ts";
 import { readStreamEnd, type StreamEnd } from "./stream-end.ts";
 
 /** The version of the rules that this relay keeps to. */
@@ -113,6 +115,8 @@ class Attachment {
   #bytesOnTheWay = 0;
   /** Results that were not said on this stream yet. */
   readonly #unsaid: Set<string>;
+  /** Ends that answer a command of this stream. All others come from streams before. */
+  readonly #answers = new WeakSet<CommandEnd>();
   #heardMs = performance.now();
   #saidMs = performance.now();
   #tickedMs = performance.now();
@@ -259,14 +263,13 @@ class Attachment {
   /** Answers a command of a kind that only later versions know. */
   #refuse(frame: ServerFrame): void {
     const commandId = commandIdOf(frame);
-    if (commandId === undefined || this.#options.results.has(commandId)) return;
-    this.#options.results.set(commandId, {
+    if (commandId === undefined) return;
+    this.#answer(commandId, {
       outcome: Attempt_Outcome.REFUSED,
       reason: "this version of the relay does not know this kind of command: upgrade it",
       retryAfterMs: undefined,
       broken: false,
     });
-    this.#unsaid.add(commandId);
   }
 
   #run(command: SendCommand): void {
@@ -274,16 +277,22 @@ class Attachment {
     const { commandId } = command;
     const image = this.#images.take(commandId);
     const known = results.get(commandId);
-    if (known && isForGood(known)) {
-      this.#unsaid.add(commandId);
+    if (known && (isForGood(known.outcome) || !this.#answers.has(known))) {
+      this.#answer(commandId, known);
       return;
     }
     results.delete(commandId); // the server asks for another
     void runner.take(command, { image, clockAheadMs: this.#clockAheadMs }).then((end) => {
-      results.set(commandId, end);
-      this.#unsaid.add(commandId);
+      this.#answer(commandId, end);
       this.#schedule();
     });
+  }
+
+  /** Has a command of this stream answered with an end. */
+  #answer(commandId: string, end: CommandEnd): void {
+    this.#options.results.set(commandId, end);
+    this.#answers.add(end);
+    this.#unsaid.add(commandId);
   }
 
   /** Says what there is to say, once in a turn. */
@@ -399,11 +408,6 @@ class Attachment {
   #isThrough(): boolean {
     return this.#options.runner.running === 0 && this.#options.results.size === 0;
   }
-}
-
-/** Whether a repetition of a command is answered with this, and not sent. */
-function isForGood({ outcome }: CommandEnd): boolean {
-  return outcome === Attempt_Outcome.DELIVERED || outcome === Attempt_Outcome.REFUSED;
 }
 
 /** The id of a command of an unknown kind: in all of them it is field 1. Undefined: it cannot be read. */

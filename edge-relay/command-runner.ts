@@ -1,8 +1,8 @@
 // Runs the server's commands: one message to one chat each.
 //
 // C1. A command is sent once for each time that it may be: one that ended for good is answered from the disk, one that is
-//     under way is joined, and one that an earlier process was at when it died is answered UNKNOWN. Sending it again is
-//     the server's decision then (I5, R4).
+//     under way is joined, and one that an earlier process was at when it died, or ended as UNKNOWN, is answered UNKNOWN once.
+//     Sending it again is the server's decision then (I5, R4).
 // C2. Messages of one line of a channel go out one after the other, in the order in which they came.
 // C3. The vendor's limits hold here too, whatever the server counted: what is too early is RETRYABLE.
 
@@ -12,7 +12,7 @@ import { Attempt_Outcome } from "@hil/gen/hil/delivery/v1/delivery_pb.ts";
 import type { SendCommand } from "@hil/gen/hil/delivery/v1/relay_pb.ts";
 import { failpoint } from "@hil/platform/failpoints/failpoint.ts";
 import type { Log } from "@hil/platform/telemetry/log.ts";
-import type { CommandEnd, Spool } from "./spool.ts";
+import { type CommandEnd, isForGood, type Spool } from "./spool.ts";
 
 const MOST_REASON_CHARS = 1_000;
 
@@ -48,7 +48,7 @@ export function createCommandRunner({
 }): CommandRunner {
   const running = new Map<string, Promise<CommandEnd>>();
   const lines = new Map<string, Promise<unknown>>();
-  /** Ends that could not be brought to disk. */
+  /** Ends for good that could not be brought to disk. */
   const remembered = new Map<string, CommandEnd>();
   const cutting = new AbortController();
 
@@ -106,7 +106,7 @@ export function createCommandRunner({
       failpoint("relay.before_record");
       await spool.end(commandId, end).catch((error: unknown) => {
         log.error({ err: error }, "the end of a command could not be kept");
-        remembered.set(commandId, end);
+        if (isForGood(end.outcome)) remembered.set(commandId, end);
       });
       return end;
     });

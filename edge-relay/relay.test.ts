@@ -22,8 +22,8 @@ beforeEach(async () => {
   host = await startHost(`grpc://127.0.0.1:${server.port}`);
 });
 afterEach(async () => {
+  await server.close(); // first, or a relay that has something to say waits for its acknowledgement
   await host[Symbol.asyncDispose]();
-  await server.close();
 });
 
 const attached = async (count = 1) => {
@@ -196,6 +196,28 @@ test("C1: a command that ended otherwise is sent again when it comes again, whet
   expect(host.wecom.messages).toHaveLength(1);
 });
 
+test("I5: an end that the server did not get answers the repetition on the next stream; the one after it is sent again", async () => {
+  const stream = await attached();
+  server.acknowledges = false;
+  host.wecom.decide(async () => ({ kind: "cut", shown: true }));
+  stream.send(command("unknown", "c-1"));
+  await expect.poll(() => server.results.length, PATIENCE).toBe(1);
+  host.wecom.decide(async () => undefined);
+  stream.end(hilError(Code.Unavailable, ErrorReason.NOT_READY, "restarting"));
+  const next = await attached(2);
+  await expect.poll(() => server.results.length, PATIENCE).toBe(2);
+  next.send(command("unknown", "c-1"));
+  await expect.poll(() => server.results.length, PATIENCE).toBe(3);
+  expect(host.wecom.calls).toHaveLength(1);
+  next.send(command("unknown", "c-1"));
+  await expect.poll(() => server.results.length, PATIENCE).toBe(4);
+  expect(server.results.map(({ outcome }) => outcome)).toEqual([
+    ...Array(3).fill(Attempt_Outcome.UNKNOWN),
+    Attempt_Outcome.DELIVERED,
+  ]);
+  expect(host.wecom.calls).toHaveLength(2);
+});
+
 test("a chat whose vendor does not answer keeps no other chat waiting", async () => {
   server.welcome = { window: 4 };
   const release = Promise.withResolvers<undefined>();
@@ -301,6 +323,11 @@ test("what only later versions say is ignored, and a command of an unknown kind 
   await expect.poll(() => server.results.length, PATIENCE).toBe(1);
   expect(server.results[0]).toMatchObject({ commandId: "later", outcome: Attempt_Outcome.REFUSED });
   expect(server.results[0]!.reason).toContain("upgrade");
+  server.acknowledges = false;
+  for (const first of [2, 3]) {
+    stream.sendBytes(field(3, Buffer.concat([number(1, first), field(2, field(77, commandOfLater))])));
+    await expect.poll(() => server.results.length, PATIENCE).toBe(first);
+  }
   expect(server.streams).toHaveLength(1);
 });
 

@@ -88,6 +88,19 @@ test("S2: a command that was under way when the process died is known as interru
   expect(await spool.begin("cut", now())).toEqual({ kind: "begun" });
 });
 
+test("S2: an end of UNKNOWN that an earlier process may not have told is told once, before it is sent again", async () => {
+  const end = { ...END, outcome: Attempt_Outcome.UNKNOWN, reason: "the connection was cut" };
+  await spool.begin("unknown", now());
+  await spool.end("unknown", end);
+  await spool.begin("early", now());
+  await spool.end("early", { ...end, outcome: Attempt_Outcome.RETRYABLE });
+  spool.close();
+  spool = open();
+  expect(await spool.begin("early", now())).toEqual({ kind: "begun" });
+  expect(await spool.begin("unknown", now())).toEqual({ kind: "ended", end });
+  expect(await spool.begin("unknown", now())).toEqual({ kind: "begun" });
+});
+
 test("S4: the folder is for its user alone, and for one process", () => {
   expect(statSync(join(folder, "data")).mode & 0o077).toBe(0);
   expect(open).toThrow(/already runs on/);

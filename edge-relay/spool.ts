@@ -2,7 +2,8 @@
 //
 // S1. A message is on disk, with fsync, before the vendor gets its 200; it goes only when the server has committed it (I9).
 // S2. A command is on disk as begun before the vendor is called, and with its end before the server is told. One that is
-//     found begun and not ended at a start was cut in between: whether the vendor has it is not known, and is said so.
+//     found begun and not ended at a start was cut in between: whether the vendor has it is not known, and is said so once.
+//     So is an end of UNKNOWN that an earlier process may not have told any more.
 // S3. A full disk, or more waiting than is allowed, refuses new messages. Nothing that is in is given up for them.
 // S4. The folder is for this user alone, and for one process at a time.
 
@@ -47,7 +48,7 @@ export interface CommandEnd {
 export type KnownCommand =
   /** It was never begun, or ended in a way that lets it be sent again. It is on disk as begun now. */
   | { readonly kind: "begun" }
-  /** It ended for good. */
+  /** It ended for good, or an earlier process ended it as UNKNOWN: that is said once before it is sent again. */
   | { readonly kind: "ended"; readonly end: CommandEnd }
   /** A process that was killed had begun it. */
   | { readonly kind: "interrupted" };
@@ -71,7 +72,7 @@ export interface Spool {
   oldestTime(): Date | undefined;
   /** Lets go of what the server has. */
   remove(seqs: readonly number[]): Promise<void>;
-  /** Begins a command, unless it ended for good or was cut by the death of an earlier process. */
+  /** Begins a command, unless it ended for good, or what an earlier process left of it is to be said first. */
   begin(commandId: string, now: Date): Promise<KnownCommand>;
   end(commandId: string, end: CommandEnd): Promise<void>;
   close(): void;
@@ -119,8 +120,15 @@ export function openSpool({
   let size = sums.count;
   let bytes = sums.bytes + size * ROW_BYTES;
   const held = new Set<string>();
-  /** Those that this process has begun: only others were interrupted. */
-  const begunHere = new Set<string>();
+  /** Those of which earlier processes left it open whether the vendor has them, and that were not asked for since. */
+  const leftOpen = new Set(
+    db
+      .all<{ id: string }>(
+        "SELECT id FROM command WHERE outcome IS NULL OR outcome = ?",
+        Attempt_Outcome.UNKNOWN,
+      )
+      .map(({ id }) => id),
+  );
 
   const cleanUp = () => {
     const before = now().getTime() - COMMAND_LIFE_MS;
@@ -203,9 +211,11 @@ export function openSpool({
     async begin(commandId, time) {
       const known = await db.write((): KnownCommand => {
         const row = db.sql("SELECT * FROM command WHERE id = ?").get(commandId) as CommandRow | undefined;
-        if (row?.outcome === null && !begunHere.has(commandId)) return { kind: "interrupted" };
-        if (row?.outcome === Attempt_Outcome.DELIVERED || row?.outcome === Attempt_Outcome.REFUSED) {
-          return { kind: "ended", end: endOf(row) };
+        if (row) {
+          if (isForGood(row.outcome)) return { kind: "ended", end: endOf(row) };
+          if (leftOpen.has(commandId)) {
+            return row.outcome === null ? { kind: "interrupted" } : { kind: "ended", end: endOf(row) };
+          }
         }
         db.sql(
           `INSERT INTO command (id, begin_time) VALUES (?, ?)
@@ -213,7 +223,7 @@ export function openSpool({
         ).run(commandId, time.getTime());
         return { kind: "begun" };
       });
-      if (known.kind === "begun") begunHere.add(commandId);
+      leftOpen.delete(commandId);
       return known;
     },
     async end(commandId, { outcome, reason, retryAfterMs, broken }) {
@@ -222,7 +232,6 @@ export function openSpool({
           .sql("UPDATE command SET outcome = ?, reason = ?, retry_after_ms = ?, broken = ? WHERE id = ?")
           .run(outcome, reason, retryAfterMs ?? null, broken ? 1 : 0, commandId),
       );
-      begunHere.delete(commandId);
     },
     close() {
       clearInterval(cleaning);
@@ -230,6 +239,11 @@ export function openSpool({
       release();
     },
   };
+}
+
+/** Whether nothing that comes later changes an end: a repetition is answered with it, and not sent. */
+export function isForGood(outcome: Attempt_Outcome | null): boolean {
+  return outcome === Attempt_Outcome.DELIVERED || outcome === Attempt_Outcome.REFUSED;
 }
 
 function endOf({ outcome, reason, retry_after_ms, broken }: CommandRow): CommandEnd {

@@ -554,9 +554,10 @@ export const ImagePartSchema: GenMessage<ImagePart> = /*@__PURE__*/
  */
 export type SendCommand = Message<"hil.delivery.v1.SendCommand"> & {
   /**
-   * Names the message, the same in every repetition. Each repetition is answered with a result. A relay that knows that it
-   * was DELIVERED or REFUSED answers with that and sends nothing; one that is at it joins the two; after any other end it
-   * sends it again.
+   * Names the message, the same in every repetition. Each repetition is answered with a result that is sent after it was
+   * taken. A relay that knows that it was DELIVERED or REFUSED answers with that and sends nothing; one that is at it joins
+   * the two; after any other end it sends it again. But an end that was not acknowledged on an earlier stream answers the first
+   * that comes on the next: the server may not have seen it. On one stream it repeats a command only once it has its result.
    *
    * @generated from field: string command_id = 1;
    */
