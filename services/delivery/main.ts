@@ -23,7 +23,7 @@ await runService({
       const sessions = createClient(SessionService, parts.asService("session"));
       const callbacks = createClient(CallbackService, parts.asService("callback"));
       const channels = createChannels(settings, { log, now });
-      const { service, audit, close } = await openDeliveryService({
+      const { service, audit, drain, close } = await openDeliveryService({
         ...parts,
         sessions,
         callbacks,
@@ -35,6 +35,7 @@ await runService({
       return {
         services: [service],
         audit,
+        drain,
         async close() {
           await close();
           await guard.close();

@@ -64,6 +64,8 @@ export interface OpenDeliveryService extends OpenService {
   readonly audit: AuditLog;
   /** Where relays attach. Undefined: nowhere. */
   readonly relayPort: number | undefined;
+  /** Tells relays to go elsewhere, while calls under way end. */
+  readonly drain: () => void;
 }
 
 /** Opens the delivery service: goes on with what an earlier process left, and waits for orders. */
@@ -147,6 +149,7 @@ export async function openDeliveryService(options: DeliveryServiceOptions): Prom
     service,
     audit: store.audit,
     relayPort: relays.port,
+    drain: () => void relays.drain(),
     close: () => {
       closing ??= stop();
       return closing;

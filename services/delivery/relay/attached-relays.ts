@@ -37,6 +37,7 @@ export class AttachedRelays {
   readonly #known = new Map<string, { readonly atMs: number; readonly relays: Promise<StoredRelay[]> }>();
   readonly #beating: NodeJS.Timeout;
   #isBeating = false;
+  #isClosing = false;
 
   constructor({
     store,
@@ -63,6 +64,11 @@ export class AttachedRelays {
 
   /** Takes a stream up; an earlier one of its relay ends. */
   add(stream: RelayStream): void {
+    if (this.#isClosing) {
+      const words = "this process of the delivery service ends; attach again";
+      stream.end(words, hilError(Code.Unavailable, ErrorReason.NOT_READY, words, { retry_after_ms: "500" }));
+      return;
+    }
     const key = keyOf(stream.fence);
     const earlier = this.#streams.get(key);
     if (earlier && earlier.fence.epoch > stream.fence.epoch) {
@@ -128,6 +134,7 @@ export class AttachedRelays {
 
   /** Tells all that this process ends, lets what is under way end for so long, and ends the rest. */
   async close(graceMs: number): Promise<void> {
+    this.#isClosing = true;
     clearInterval(this.#beating);
     const all = this.streams();
     for (const stream of all) stream.drain("this process of the delivery service ends");

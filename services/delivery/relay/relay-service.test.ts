@@ -312,6 +312,25 @@ describe("messages to chats", () => {
   });
 });
 
+test("R7: a process that ends tells its relays, and lets the command under way end", async () => {
+  const own = await startDelivery({
+    environment: { BOT_KEY: "", HIL_MODE: "relay", HIL_RELAY_PORT: "0" },
+  });
+  const relay = openRawRelay(own.relayPort, { token: own.access.relayKey("plant") });
+  await relay.hello();
+  await own.delivery.deliver({ orders: [orderTo("under way")] });
+  await vi.waitFor(() => expect(relay.commands).toHaveLength(1));
+  const closing = own.restart({ HIL_RELAY_PORT: "0" });
+  await vi.waitFor(() => expect(relay.received.at(-1)!.message.case).toBe("drain"));
+  relay.result(delivered(relay.commands[0]!));
+  relay.end();
+  expect(await relay.ended).toBeUndefined();
+  await closing;
+  const { deliveries } = await own.delivery.listDeliveries({});
+  expect(deliveries.map(({ state }) => state)).toEqual([Delivery_State.SENT]);
+  await own.close();
+});
+
 describe("a tenant's own channel on relays", () => {
   const settings = (relayNames: string[]) => ({
     kind: { case: "wecomRobot" as const, value: {} },

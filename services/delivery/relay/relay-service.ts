@@ -31,6 +31,8 @@ const OLDEST_PROTOCOL = 1;
 const NEWEST_PROTOCOL = 1;
 const HELLO_PATIENCE_MS = 10_000;
 const RIGHTS_INTERVAL_MS = 5_000;
+/** Of the relay's clock, with the time that its Hello takes. */
+const CLOCK_TOLERANCE_MS = 10_000;
 
 /** What a relay may run of what it offers. */
 export interface Rights {
@@ -151,6 +153,12 @@ export function createAttachHandler(options: RelayServiceOptions): AttachHandler
       { ...relayFields(relay), epoch: fence.epoch, address: call.getPeer(), version: hello.softwareVersion },
       "a relay attached",
     );
+    if (Math.abs(clockAheadMs) > CLOCK_TOLERANCE_MS) {
+      log.warn(
+        { ...relayFields(relay), clock_off_ms: -clockAheadMs },
+        "a relay's clock is wrong; its times are corrected",
+      );
+    }
     for (const { channelId, reason } of refused) {
       log.warn({ ...relayFields(relay), channel_id: channelId, reason }, "a relay may not run a channel");
     }

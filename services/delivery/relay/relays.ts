@@ -46,7 +46,7 @@ export interface Relays {
   recall(): Promise<void>;
   /** Lets relays attach, where they are served. */
   listen(channels: ChannelDirectory): Promise<void>;
-  /** Takes no new relays, and lets commands under way end. */
+  /** Tells relays to go elsewhere, and lets commands under way end. Idempotent. */
   drain(): Promise<void>;
   close(): Promise<void>;
 }
@@ -79,6 +79,12 @@ export function openRelays(options: RelaysOptions): Relays {
       }, afterMs);
       timers.add(timer);
     }
+  };
+
+  let draining: Promise<void> | undefined;
+  const drain = async () => {
+    for (const timer of timers) clearTimeout(timer);
+    await attached.close(DRAIN_GRACE_MS);
   };
 
   return {
@@ -128,9 +134,9 @@ export function openRelays(options: RelaysOptions): Relays {
       );
     },
 
-    async drain() {
-      for (const timer of timers) clearTimeout(timer);
-      await attached.close(DRAIN_GRACE_MS);
+    drain() {
+      draining ??= drain();
+      return draining;
     },
 
     async close() {
