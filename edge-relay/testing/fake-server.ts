@@ -1,10 +1,9 @@
 // The other side of the stream for tests of the relay alone: keeps to RelayService's rules, and breaks them where a test
 // says so.
 
-import { create, type DescMessage, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs, timestampNow } from "@bufbuild/protobuf/wkt";
 import { Code, type ConnectError } from "@connectrpc/connect";
-import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import * as grpc from "@grpc/grpc-js";
 import type {
   CommandResult,
@@ -16,13 +15,16 @@ import type {
 } from "@hil/gen/hil/delivery/v1/relay_pb.ts";
 import {
   type AttachRequest,
-  type AttachResponseSchema,
+  type AttachResponse,
+  AttachResponseSchema,
   RelayService,
 } from "@hil/gen/hil/delivery/v1/relay_service_pb.ts";
 import { ErrorReason } from "@hil/gen/hil/errors/v1/error_reason_pb.ts";
 import { hilError } from "@hil/platform/errors/hil-error.ts";
+import { grpcMethod } from "@hil/platform/rpc/grpc-method.ts";
+import { serviceErrorOf } from "@hil/platform/rpc/grpc-status.ts";
 
-type Call = grpc.ServerDuplexStream<AttachRequest, MessageInitShape<typeof AttachResponseSchema>>;
+type Call = grpc.ServerDuplexStream<AttachRequest, AttachResponse | Uint8Array>;
 
 /** One stream of a relay, from the server's side. */
 export interface FakeStream {
@@ -115,8 +117,10 @@ export async function startFakeServer({
     let open = true;
     let stream: FakeStream | undefined;
     let heartbeats = 0;
+    const write = (response: MessageInitShape<typeof AttachResponseSchema>) =>
+      void call.write(create(AttachResponseSchema, response));
     const say = (message: MessageInitShape<typeof AttachResponseSchema>["message"]) => {
-      if (!silent && open) call.write({ acknowledgedNumber: fake.acknowledges ? taken : 0n, message });
+      if (!silent && open) write({ acknowledgedNumber: fake.acknowledges ? taken : 0n, message });
     };
     let heardMs = performance.now();
     const beat = setInterval(() => {
@@ -131,7 +135,7 @@ export async function startFakeServer({
     };
     const fail = (error: ConnectError) => {
       over();
-      call.emit("error", statusOf(error));
+      call.emit("error", serviceErrorOf(error));
     };
     call.on("data", (request: AttachRequest) => {
       if (silent || !open) return;
@@ -164,8 +168,8 @@ export async function startFakeServer({
               say({ case: "frames", value: { firstNumber, frames } });
             },
             sendFrames: (firstNumber, frames) => say({ case: "frames", value: { firstNumber, frames } }),
-            acknowledge: (number) => void call.write({ acknowledgedNumber: number }),
-            sendBytes: (bytes) => void call.write(bytes as never),
+            acknowledge: (number) => write({ acknowledgedNumber: number }),
+            sendBytes: (bytes) => void call.write(bytes),
             drain: () => say({ case: "drain", value: { reason: "maintenance" } }),
             goSilent() {
               silent = true;
@@ -227,39 +231,14 @@ export async function startFakeServer({
   };
 
   const server = new grpc.Server({ "grpc.max_receive_message_length": 8 * 1024 * 1024 });
-  const { attach: method } = RelayService.method;
-  server.addService(
-    {
-      attach: {
-        path: `/${RelayService.typeName}/${method.name}`,
-        requestStream: true,
-        responseStream: true,
-        requestSerialize: serialize(method.input),
-        requestDeserialize: (bytes: Buffer) => fromBinary(method.input, bytes),
-        responseSerialize: serialize(method.output),
-        responseDeserialize: (bytes: Buffer) => fromBinary(method.output, bytes),
-      },
-    },
-    { attach },
-  );
+  const method = grpcMethod(RelayService.method.attach);
+  const responseSerialize = (response: AttachResponse | Uint8Array) =>
+    response instanceof Uint8Array ? Buffer.from(response) : method.responseSerialize(response);
+  server.addService({ attach: { ...method, responseSerialize } }, { attach });
   const bound = await new Promise<number>((resolve, reject) => {
     server.bindAsync(`${host}:${port}`, credentials, (error, given) =>
       error ? reject(error) : resolve(given),
     );
   });
   return Object.defineProperty(fake, "port", { value: bound });
-}
-
-const serialize = (desc: DescMessage) => (message: MessageInitShape<DescMessage>) =>
-  Buffer.from(message instanceof Uint8Array ? message : toBinary(desc, create(desc, message)));
-
-function statusOf(error: ConnectError): grpc.ServiceError {
-  const metadata = new grpc.Metadata();
-  const details = setTrailerStatus(new Headers(), error).get("grpc-status-details-bin");
-  if (details !== null) metadata.set("grpc-status-details-bin", Buffer.from(details, "base64"));
-  return Object.assign(new Error(error.rawMessage), {
-    code: error.code as number as grpc.status,
-    details: error.rawMessage,
-    metadata,
-  });
 }
