@@ -23,7 +23,7 @@ const open = async (authHeader?: { name: string; value: string }, mostBytes = 1_
     kept: () => {
       kept += 1;
     },
-    state: () => ({ attached: false, relayName: undefined, reason: "not yet" }),
+    state: () => ({ attached: false, relayName: undefined, reason: "not yet", refusedChannels: new Map() }),
     log: silentLog,
     now: () => new Date(),
   });

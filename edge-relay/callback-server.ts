@@ -40,6 +40,8 @@ export interface RelayState {
   readonly relayName: string | undefined;
   /** Why there is no stream. */
   readonly reason: string | undefined;
+  /** The channels that the server did not let it run when it last attached, and why. */
+  readonly refusedChannels: ReadonlyMap<string, string>;
 }
 
 export interface CallbackServer {
@@ -134,6 +136,13 @@ export async function startCallbackServer({
       answer(response, 503, "the message could not be kept; send it again", { "retry-after": "1" });
       return;
     }
+    const refused = state().refusedChannels.get(channelId);
+    if (refused !== undefined) {
+      log.warn(
+        { channel_id: channelId, reason: refused },
+        "a vendor's message is kept here until the server lets this relay run its channel",
+      );
+    }
     failpoint("relay.before_ok");
     let isOut = false;
     response.once("finish", () => {
@@ -153,7 +162,7 @@ export async function startCallbackServer({
   };
 
   const tell = (request: IncomingMessage, response: ServerResponse, path: string): void => {
-    const { attached, relayName, reason } = state();
+    const { attached, relayName, reason, refusedChannels } = state();
     switch (path) {
       case "/health":
       case "/api/health":
@@ -175,11 +184,12 @@ export async function startCallbackServer({
         sendJson(response, 200, {
           status: "ready",
           service: "relay",
-          impaired: attached ? [] : ["server"],
+          impaired: [...(attached ? [] : ["server"]), ...(refusedChannels.size > 0 ? ["channels"] : [])],
           ...(isLocal(request)
             ? {
                 relay: relayName,
                 reason: attached ? undefined : reason,
+                refused_channels: [...refusedChannels].map(([id, why]) => ({ channel_id: id, reason: why })),
                 waiting: spool.size,
                 waiting_bytes: spool.bytes,
                 oldest_waiting_time: spool.oldestTime()?.toISOString(),

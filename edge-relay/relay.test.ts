@@ -256,17 +256,37 @@ test("a picture comes in parts, and is sent when it came whole", async () => {
   expect(host.wecom.calls).toHaveLength(1);
 });
 
-test("I9: what came for a channel that the server refuses stays here, and reaches it once it is let run", async () => {
+test("I9: what came for a channel that the server refuses stays here, keeps no other waiting, and reaches it once it is let run", async () => {
   await attached();
-  server.welcome = { refusedChannels: [{ channelId: "wecom-robot", reason: "BOT_KEY is set" }] };
-  server.streams[0]!.end(hilError(Code.Unavailable, ErrorReason.NOT_READY, "restarting"));
-  const refusing = await attached(2);
-  expect((await say("kept")).taken).toBe(true);
-  await expect.poll(() => refusing.heartbeats, PATIENCE).toBeGreaterThan(1);
-  expect(server.inbounds).toHaveLength(0);
+  await host.relay.stop();
+  const reason = "BOT_KEY is set";
+  server.welcome = { refusedChannels: [{ channelId: "wecom-robot", reason }] };
+  const file = join(host.folder, "relay.yaml");
+  writeFileSync(file, "channels:\n  - id: robot-b\n    bot_key: key-of-b\n");
+  await using other = await startHost(`grpc://127.0.0.1:${server.port}`, { HIL_RELAY_CONFIG: file });
+  await expect.poll(() => other.relay.state().attached, PATIENCE).toBe(true);
+  const { callbackUrl } = other.wecom;
+  for (const [url, text] of [
+    [callbackUrl, "kept"],
+    [`${callbackUrl}/robot-b`, "through"],
+  ] as const) {
+    other.wecom.callbackUrl = url;
+    expect((await other.wecom.person.reply({ chatid: "chat-1", text })).taken).toBe(true);
+  }
+  await expect.poll(() => server.inbounds.map(({ channelId }) => channelId), PATIENCE).toEqual(["robot-b"]);
+  const readiness = () => health(other.relay.callbackPort, "/readyz");
+  await expect.poll(async () => (await readiness()).waiting, PATIENCE).toBe(1);
+  expect(await readiness()).toMatchObject({
+    impaired: ["channels"],
+    refused_channels: [{ channel_id: "wecom-robot", reason }],
+  });
   server.welcome = {};
-  refusing.end(hilError(Code.Unavailable, ErrorReason.NOT_READY, "the channels have changed"));
-  await expect.poll(() => server.inbounds.length, PATIENCE).toBe(1);
+  server.streams.at(-1)!.end(hilError(Code.Unavailable, ErrorReason.NOT_READY, "the channels have changed"));
+  await expect
+    .poll(() => server.inbounds.map(({ channelId }) => channelId), PATIENCE)
+    .toEqual(["robot-b", "wecom-robot"]);
+  await expect.poll(async () => (await readiness()).waiting, PATIENCE).toBe(0);
+  expect(await readiness()).toMatchObject({ impaired: [], refused_channels: [] });
 });
 
 test("F17: a stream of its own that reached the server late is no twin", async () => {

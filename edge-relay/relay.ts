@@ -61,7 +61,13 @@ export async function startRelay({
   let attached: Welcome | undefined;
   let relayName: string | undefined;
   let trouble: string | undefined;
-  const state = (): RelayState => ({ attached: attached !== undefined, relayName, reason: trouble });
+  let refusedChannels: RelayState["refusedChannels"] = new Map();
+  const state = (): RelayState => ({
+    attached: attached !== undefined,
+    relayName,
+    reason: trouble,
+    refusedChannels,
+  });
   const callbacks = await startCallbackServer({
     config: config.callback,
     channels: config.channels.filter(({ robot }) => robot.kind === "callback").map(({ id }) => id),
@@ -82,6 +88,7 @@ export async function startRelay({
     attached = welcome;
     ({ relayName } = welcome);
     trouble = undefined;
+    refusedChannels = new Map(welcome.refusedChannels.map(({ channelId, reason }) => [channelId, reason]));
     log.info(
       {
         relay: relayName,
