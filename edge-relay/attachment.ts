@@ -120,6 +120,7 @@ class Attachment {
   #heardMs = performance.now();
   #saidMs = performance.now();
   #tickedMs = performance.now();
+  #ticking: NodeJS.Timeout | undefined;
   readonly #taken = new TakenFrames();
   /** How far the server was told that they were taken. */
   #acknowledged = 0n;
@@ -146,19 +147,18 @@ class Attachment {
     const stopNews = onNews(() => this.#schedule());
     const drain = () => this.#drain("the relay is stopping", true);
     stop.addEventListener("abort", drain);
-    let ticking: NodeJS.Timeout | undefined;
     try {
       this.#say({
         case: "hello",
         value: { ...hello, protocolVersion: PROTOCOL_VERSION, time: timestampFromDate(now()) },
       });
       if (stop.aborted) drain();
-      ticking = setInterval(() => this.#tick(), USUAL_HEARTBEAT_MS / 6);
+      this.#tickEvery(USUAL_HEARTBEAT_MS / 6);
       return { ...(await this.#over.promise), isProven: this.#proven };
     } finally {
       this.#ended = true;
       clearTimeout(impatience);
-      clearInterval(ticking);
+      clearInterval(this.#ticking);
       stopNews();
       stop.removeEventListener("abort", drain);
       call.cancel();
@@ -205,6 +205,7 @@ class Attachment {
     this.#refused = welcome.refusedChannels.map(({ channelId }) => channelId);
     const heartbeatMs = welcome.heartbeatInterval ? durationMs(welcome.heartbeatInterval) : 0;
     if (heartbeatMs > 0) this.#heartbeatMs = heartbeatMs;
+    this.#tickEvery(this.#heartbeatMs / 6);
     if (welcome.time) this.#clockAheadMs = timestampMs(welcome.time) - this.#options.now().getTime();
     setTimeout(() => {
       if (!this.#ended) this.#proven = true;
@@ -364,6 +365,12 @@ class Attachment {
       });
     }
     return batch;
+  }
+
+  /** Looks so often at the clock: much more often than the server wants to hear something. */
+  #tickEvery(everyMs: number): void {
+    clearInterval(this.#ticking);
+    this.#ticking = setInterval(() => this.#tick(), everyMs);
   }
 
   #tick(): void {

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
 import { Attempt_Outcome } from "@hil/gen/hil/delivery/v1/delivery_pb.ts";
 import { ErrorReason } from "@hil/gen/hil/errors/v1/error_reason_pb.ts";
@@ -298,8 +299,8 @@ test("F17: a stream of its own that reached the server late is no twin", async (
   expect((await attached(2)).hello.instanceId).toBe(instanceId);
 });
 
-test("no more is on the way than the window allows", async () => {
-  server.welcome = { window: 4 };
+test("no more is on the way than the window allows, and the server hears heartbeats as often as it asks for", async () => {
+  server.welcome = { window: 4, heartbeatInterval: durationFromMs(300) };
   await attached();
   server.streams[0]!.end(hilError(Code.Unavailable, ErrorReason.NOT_READY, "restarting"));
   const stream = await attached(2);
