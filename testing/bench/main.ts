@@ -4,6 +4,8 @@ import { parseArgs } from "node:util";
 import { benchCycle } from "./cycle.ts";
 import { benchMcp } from "./mcp.ts";
 import { benchNoisyTenant } from "./noisy-tenant.ts";
+import { benchRelay } from "./relay.ts";
+import { startDistributedStorm, startEmbeddedStorm } from "./relay-storm.ts";
 import { startDistributedHil, startEmbeddedHil } from "./subject.ts";
 import { benchWaiters } from "./waiters.ts";
 
@@ -18,7 +20,14 @@ const { values: options, positionals } = parseArgs({
   },
 });
 const forms = { embedded: startEmbeddedHil, distributed: startDistributedHil };
-const benches = { cycle: benchCycle, waiters: benchWaiters, mcp: benchMcp, "noisy-tenant": benchNoisyTenant };
+const storms = { embedded: startEmbeddedStorm, distributed: startDistributedStorm };
+const benches = {
+  cycle: benchCycle,
+  waiters: benchWaiters,
+  mcp: benchMcp,
+  "noisy-tenant": benchNoisyTenant,
+  relay: benchRelay,
+};
 
 if (options.help) {
   console.log(`npm run bench [-- [which] [options]]
@@ -31,6 +40,9 @@ if (options.help) {
                 each gets the answer to its own question (distributed form)
   noisy-tenant  how much longer a tenant waits while another one calls as hard as it can, beside the time alone in
                 the same run (embedded form)
+  relay         what a relay adds to the way to the vendor and back, beside the direct way in the same run; how many
+                frames a second go through one stream; and how long 500 relays take to come back after the process
+                that served them was killed, and what others notice of it (the last in the form that is asked for)
 
   --form F      embedded: one process (the default); distributed: a process for each service, two of the session
                 service, with PostgreSQL and NATS, all on this machine
@@ -43,6 +55,7 @@ const startHil = choose("--form", options.form, forms);
 const bench = choose("the bench", positionals[0] ?? "cycle", benches);
 await bench({
   startHil,
+  startStorm: choose("--form", options.form, storms),
   runMs: Number(options.seconds) * 1000,
   parked: Number(options.parked ?? (bench === benchMcp ? 1_000 : 10_000)),
   json: options.json,

@@ -40,10 +40,14 @@ export interface RawRelay extends AsyncDisposable {
   readonly received: readonly AttachResponse[];
   /** The last acknowledgement of its frames. */
   readonly acknowledged: bigint;
+  /** How many of its frames were not acknowledged. */
+  readonly onTheWay: number;
   /** Whether it acknowledges commands and sends heartbeats by itself. Default: it does. */
   wellBehaved: boolean;
   /** Answers each command by itself. Default: it does not. */
   answer: ((command: SendCommand) => MessageInitShape<typeof CommandResultSchema> | undefined) | undefined;
+  /** Called after each message of the server. */
+  onHeard: (() => void) | undefined;
   /** Resolves when the stream is over: with its error, or undefined where it ended well. */
   readonly ended: Promise<ConnectError | undefined>;
   /** Ends its half. */
@@ -106,7 +110,10 @@ export function openRawRelay(
     acknowledged = response.acknowledgedNumber;
     const { message } = response;
     if (message.case === "welcome") welcomed.resolve(message.value);
-    if (message.case !== "frames") return;
+    if (message.case !== "frames") {
+      relay.onHeard?.();
+      return;
+    }
     taken = message.value.firstNumber + BigInt(message.value.frames.length) - 1n;
     for (const { kind } of message.value.frames) {
       if (kind.case === "imagePart") pictureParts.push(kind.value);
@@ -116,15 +123,20 @@ export function openRawRelay(
       if (result) relay.result(result);
     }
     if (relay.wellBehaved) say({});
+    relay.onHeard?.();
   });
   const relay: RawRelay = {
     wellBehaved: true,
     answer: undefined,
+    onHeard: undefined,
     commands,
     pictureParts,
     received,
     get acknowledged() {
       return acknowledged;
+    },
+    get onTheWay() {
+      return Number(next - 1n - acknowledged);
     },
     ended: over.promise,
     say,
