@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -187,4 +187,19 @@ test.each(["en", "zh-CN"] as const)("help in %s names every flag and variable", 
     if ("flag" in setting) expect(text).toContain(`--${setting.flag}`);
   }
   for (const name of [...WITHOUT_EFFECT, "--check", "--config"]) expect(text).toContain(name);
+});
+
+test("the unit of systemd has the settings read from the file that it names, and variables win", () => {
+  const unit = readFileSync(join(import.meta.dirname, "systemd", "hil-relay.service"), "utf8");
+  const variables = [...unit.matchAll(/^Environment=(\w+)=(.*)$/gm)].map(([, name, value]) => [name, value]);
+  const { HIL_RELAY_CONFIG: path, ...own } = Object.fromEntries(variables) as Record<string, string>;
+  expect(unit).toContain(`the settings to ${path} `);
+  const settings = file("unit.yaml", `url: https://hil.example.com\ntoken: ${TOKEN}\nbot_key: robot-key\n`);
+  const config = read([], { ...own, HIL_RELAY_CONFIG: settings, HIL_URL: "https://other.example.com" });
+  expect([config.way.server.host, config.way.token, config.dataDir]).toEqual([
+    "other.example.com",
+    TOKEN,
+    "/var/lib/hil-relay",
+  ]);
+  expect(read([], { ...own, ...least, HIL_RELAY_CONFIG: "" }).way.token).toBe(TOKEN);
 });
