@@ -1,25 +1,28 @@
 // HIL as it is run, the embedded form with its robot behind a relay, and what is to be read there.
 
-import { createClient } from "@connectrpc/connect";
+import { type Client, createClient } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-node";
 import type { Inbound } from "@hil/gen/hil/callback/v1/callback_pb.ts";
 import { CallbackService } from "@hil/gen/hil/callback/v1/callback_service_pb.ts";
 import { Attempt_Outcome } from "@hil/gen/hil/delivery/v1/delivery_pb.ts";
 import { DeliveryService } from "@hil/gen/hil/delivery/v1/delivery_service_pb.ts";
 import { Relay_State } from "@hil/gen/hil/delivery/v1/relay_pb.ts";
 import { Session_State } from "@hil/gen/hil/session/v1/session_pb.ts";
-import { type Sessions, sessionsOf, transportOf } from "../chaos/askers.ts";
+import { SessionService } from "@hil/gen/hil/session/v1/session_service_pb.ts";
 import { startEmbeddedDeployment } from "../chaos/embedded-deployment.ts";
 import { createRelayKey } from "../processes/relay-key.ts";
 import { freePort } from "../servers/free-port.ts";
 
 const RELAY_NAME = "plant-2";
 const PAGE = 200;
+/** Of a machine that runs much besides. */
+const CALL_PATIENCE_MS = 30_000;
 
 export interface HilServer extends AsyncDisposable {
   readonly relayPort: number;
   /** The credential of the relay. */
   readonly token: string;
-  readonly sessions: Sessions;
+  readonly sessions: Client<typeof SessionService>;
   /** Whether HIL says that the relay is attached. */
   isAttached(): Promise<boolean>;
   /** How many streams the relay has had. */
@@ -44,8 +47,18 @@ export async function startHilServer({ host }: { host: string }): Promise<HilSer
     HIL_RELAY_HOST: host,
     HIL_RELAY_PORT: String(relayPort),
   });
-  const transport = transportOf(deployment);
-  const sessions = sessionsOf(deployment);
+  const transport = createConnectTransport({
+    baseUrl: deployment.url,
+    httpVersion: "1.1",
+    defaultTimeoutMs: CALL_PATIENCE_MS,
+    interceptors: [
+      (next) => (request) => {
+        request.header.set("authorization", `Bearer ${deployment.ownerKey}`);
+        return next(request);
+      },
+    ],
+  });
+  const sessions = createClient(SessionService, transport);
   const callback = createClient(CallbackService, transport);
   const delivery = createClient(DeliveryService, transport);
   const relay = async () => {
