@@ -228,8 +228,8 @@ class Attachment {
     const seqs = inbounds.map(({ seq }) => seq);
     for (const { bytes } of inbounds) this.#bytesOnTheWay -= bytes;
     for (const each of done) {
-      // A newer end of the same command may have taken its place.
-      if (each.kind === "result" && results.get(each.commandId) === each.end) results.delete(each.commandId);
+      if (each.kind !== "result" || results.get(each.commandId) !== each.end) continue; // a newer end took its place
+      if (!this.#unsaid.has(each.commandId)) results.delete(each.commandId); // else it answers a repetition yet
     }
     if (seqs.length === 0) return;
     spool.remove(seqs).catch((error: unknown) => {

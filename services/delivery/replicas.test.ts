@@ -7,7 +7,7 @@ import { Attempt_Outcome, Delivery_State } from "@hil/gen/hil/delivery/v1/delive
 import { ErrorReason } from "@hil/gen/hil/errors/v1/error_reason_pb.ts";
 import { ChatType, DeliverySummary_State } from "@hil/gen/hil/session/v1/session_pb.ts";
 import { DEFAULT_TENANT } from "@hil/platform/auth/principal.ts";
-import { reasonOf } from "@hil/platform/errors/hil-error.ts";
+import { metadataOf, reasonOf } from "@hil/platform/errors/hil-error.ts";
 import type { EventBus } from "@hil/platform/events/event-bus.ts";
 import { createInProcessBus } from "@hil/platform/events/in-process-bus.ts";
 import { silentLog } from "@hil/platform/telemetry/log.ts";
@@ -224,7 +224,13 @@ test("I9, F17: a relay's messages go out where it is attached, whichever replica
   expect(first.commands).toHaveLength(2);
 
   const second = await attach(two);
-  expect(reasonOf(await first.ended)).toBe(ErrorReason.RELAY_SUPERSEDED);
+  const superseded = await first.ended;
+  expect(reasonOf(superseded)).toBe(ErrorReason.RELAY_SUPERSEDED);
+  expect(metadataOf(superseded!)).toEqual({
+    relay_name: "plant",
+    epoch: "2",
+    instance_id: second.instanceId,
+  });
   await sent(one, await deliver(one));
   expect(second.commands).toHaveLength(1);
 

@@ -5,7 +5,7 @@
 // R2. A channel's message goes to a relay that is attached here. Where one is attached to another process only, the line is that
 //     process's; where none is attached anywhere, it waits (I9).
 
-import { Code } from "@connectrpc/connect";
+import { Code, type ConnectError } from "@connectrpc/connect";
 import type { Place } from "@hil/channels/channel.ts";
 import type { SendCommand } from "@hil/gen/hil/delivery/v1/relay_pb.ts";
 import { ErrorReason } from "@hil/gen/hil/errors/v1/error_reason_pb.ts";
@@ -18,6 +18,9 @@ const BEAT_MS = 1_000;
 /** How old what is known of other processes' streams may be. */
 const KNOWN_MAX_AGE_MS = 500;
 const MOST_RELAYS = 1_000;
+
+/** A stream that took the place of another. */
+type NewerStream = Pick<StoredRelay, "epoch" | "instanceId">;
 
 /** The relays that may run a channel. */
 export interface Runners {
@@ -72,11 +75,11 @@ export class AttachedRelays {
     const key = keyOf(stream.fence);
     const earlier = this.#streams.get(key);
     if (earlier && earlier.fence.epoch > stream.fence.epoch) {
-      supersede(stream, earlier.fence.epoch, earlier.instanceId);
+      supersede(stream, { epoch: earlier.fence.epoch, instanceId: earlier.instanceId });
       return;
     }
     this.#streams.set(key, stream);
-    if (earlier) supersede(earlier, stream.fence.epoch, stream.instanceId);
+    if (earlier) supersede(earlier, { epoch: stream.fence.epoch, instanceId: stream.instanceId });
     this.#known.delete(stream.fence.tenantId);
     void stream.ended.then((reason) => this.#remove(stream, reason));
   }
@@ -90,6 +93,13 @@ export class AttachedRelays {
     this.#known.set(tenantId, { atMs: performance.now(), relays });
     relays.catch(() => this.#known.delete(tenantId));
     return relays;
+  }
+
+  /** The newest stream of a relay, where it is another than this and can be read. */
+  async newerThan({ tenantId, name, epoch }: RelayFence): Promise<NewerStream | undefined> {
+    this.#known.delete(tenantId);
+    const relays = await this.known(tenantId).catch(() => []);
+    return relays.find((relay) => relay.name === name && relay.epoch > epoch);
   }
 
   /** The names of those that run a channel and are attached. */
@@ -194,7 +204,7 @@ export class AttachedRelays {
       );
       for (const [index, word] of words.entries()) {
         const stream = streams[index]!;
-        if (word.kind === "stale") supersede(stream, undefined, undefined);
+        if (word.kind === "stale") supersede(stream, await this.newerThan(stream.fence));
         else if (word.kind === "draining") stream.drain(word.reason);
       }
     } catch (error) {
@@ -215,21 +225,18 @@ function awayReason({ names }: Runners): string {
   return `waits for a relay: ${names.map((name) => JSON.stringify(name)).join(" or ")} is not attached`;
 }
 
-function supersede(stream: RelayStream, epoch: number | undefined, instanceId: string | undefined): void {
-  const { name } = stream.fence;
-  const words = `a newer stream has the name ${JSON.stringify(name)}`;
-  stream.end(
-    words,
-    hilError(
-      Code.Aborted,
-      ErrorReason.RELAY_SUPERSEDED,
-      `${words}; a credential is for one relay: make another for the second`,
-      {
-        relay_name: name,
-        ...(epoch !== undefined && { epoch: String(epoch) }),
-        ...(instanceId !== undefined && { instance_id: instanceId }),
-      },
-    ),
+function supersede(stream: RelayStream, newer: NewerStream | undefined): void {
+  const error = superseded(stream.fence, newer);
+  stream.end(`a newer stream has the name ${JSON.stringify(stream.fence.name)}`, error);
+}
+
+/** Why a stream ends that is not its relay's newest any more. */
+export function superseded({ name }: RelayFence, newer: NewerStream | undefined): ConnectError {
+  return hilError(
+    Code.Aborted,
+    ErrorReason.RELAY_SUPERSEDED,
+    `a newer stream has the name ${JSON.stringify(name)}; a credential is for one relay: make another for the second`,
+    { relay_name: name, ...(newer && { epoch: String(newer.epoch), instance_id: newer.instanceId }) },
   );
 }
 

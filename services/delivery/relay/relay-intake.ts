@@ -10,6 +10,7 @@ import { TENANT_HEADER } from "@hil/platform/auth/authenticator.ts";
 import { hilError, reasonOf } from "@hil/platform/errors/hil-error.ts";
 import type { Log } from "@hil/platform/telemetry/log.ts";
 import { relayedInbounds } from "@hil/platform/telemetry/metrics.ts";
+import { type AttachedRelays, superseded } from "./attached-relays.ts";
 import type { RelayFence, RelayStore } from "./relay-store.ts";
 
 const PATIENCE_MS = 10_000;
@@ -29,14 +30,16 @@ export type RelayIntake = (stream: IntakeStream, inbounds: readonly RelayInbound
 export function createRelayIntake({
   callbacks,
   store,
+  relays,
   log,
 }: {
   callbacks: Pick<Client<typeof CallbackService>, "ingestInbound">;
   store: Pick<RelayStore, "isCurrent">;
+  relays: Pick<AttachedRelays, "newerThan">;
   log: Log;
 }): RelayIntake {
   const ingest = async ({ fence, clockAheadMs }: IntakeStream, inbounds: readonly RelayInbound[]) => {
-    if (!(await store.isCurrent(fence))) throw superseded(fence);
+    if (!(await store.isCurrent(fence))) throw superseded(fence, await relays.newerThan(fence));
     const onOurClock = (time: Timestamp | undefined) =>
       time && timestampFromMs(timestampMs(time) + clockAheadMs);
     const { results } = await callbacks.ingestInbound(
@@ -80,15 +83,6 @@ export function createRelayIntake({
       }
     }
   };
-}
-
-function superseded({ name }: RelayFence): ConnectError {
-  return hilError(
-    Code.Aborted,
-    ErrorReason.RELAY_SUPERSEDED,
-    `a newer stream has the name ${JSON.stringify(name)}`,
-    { relay_name: name },
-  );
 }
 
 /** Attaching again tells the relay which of its channels are left. */

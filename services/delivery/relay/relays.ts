@@ -120,7 +120,7 @@ export function openRelays(options: RelaysOptions): Relays {
         authenticate: options.authenticate,
         store,
         relays: attached,
-        intake: createRelayIntake({ callbacks: options.callbacks, store, log }),
+        intake: createRelayIntake({ callbacks: options.callbacks, store, relays: attached, log }),
         rightsOf: (relay, offered) => rightsOf(relay, offered, channels),
         onAttached: wakeLater,
         softwareVersion: manifest.version,

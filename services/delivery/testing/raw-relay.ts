@@ -35,6 +35,8 @@ export interface RawRelay extends AsyncDisposable {
   result(result: MessageInitShape<typeof CommandResultSchema>): void;
   /** Says a message of a vendor; returns its id. */
   inbound(body: string, more?: { inboundId?: string; channelId?: string; receiveTimeMs?: number }): string;
+  /** What it names its process in Hello, where a test says nothing else. */
+  readonly instanceId: string;
   readonly commands: readonly SendCommand[];
   readonly pictureParts: readonly ImagePart[];
   readonly received: readonly AttachResponse[];
@@ -80,6 +82,7 @@ export function openRawRelay(
     method.responseDeserialize,
     metadata,
   );
+  const instanceId = randomUUID();
   const received: AttachResponse[] = [];
   const commands: SendCommand[] = [];
   const pictureParts: ImagePart[] = [];
@@ -129,6 +132,7 @@ export function openRawRelay(
     wellBehaved: true,
     answer: undefined,
     onHeard: undefined,
+    instanceId,
     commands,
     pictureParts,
     received,
@@ -146,7 +150,7 @@ export function openRawRelay(
           case: "hello",
           value: {
             protocolVersion: 1,
-            instanceId: randomUUID(),
+            instanceId,
             softwareVersion: "raw",
             channels: [ROBOT],
             time: timestampNow(),
