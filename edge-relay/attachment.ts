@@ -42,9 +42,12 @@ import { readStreamEnd, type StreamEnd } from "./stream-end.ts";
 export const PROTOCOL_VERSION = 1;
 const WELCOME_PATIENCE_MS = 10_000;
 const PROVEN_AFTER_MS = 5_000;
-/** A batch is no larger, so that over 64 kbit/s the other side hears something every two seconds, and not too late (A4). */
+/**
+ * A batch is no larger, so that over 64 kbit/s the other side hears something every half second (A4): nothing of a batch is
+ * there before its end, the first of what waited neither.
+ */
 const BATCH_FRAMES = 64;
-const BATCH_BYTES = 16 * 1024;
+const BATCH_BYTES = 4 * 1024;
 /** What a message costs besides its body. */
 const FRAME_BYTES = 100;
 /** So much of messages may be on the way: on a slow line what is said next waits behind it. One more always may. */

@@ -43,7 +43,8 @@ export const HEARTBEAT_MS = 2_500;
 /** Frames that either side may have on the way. */
 export const WINDOW = 64;
 const TICK_MS = 500;
-const BATCH_BYTES = 16 * 1024;
+/** Nothing of a batch is there before its end: on a line of 64 kbit/s, this is half a second. */
+const BATCH_BYTES = 4 * 1024;
 const MOST_BYTES_ON_THE_WAY = 64 * 1024;
 /** Of a picture, in one frame. */
 const PART_BYTES = 15 * 1024;
