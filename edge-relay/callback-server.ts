@@ -148,12 +148,10 @@ export async function startCallbackServer({
     response.once("finish", () => {
       isOut = true;
       failpoint("relay.after_ok");
-      spool
-        .acknowledge(id, now())
-        .catch((error: unknown) =>
-          log.warn({ err: error }, "it could not be noted that a vendor has its yes"),
-        )
-        .finally(() => handOn(id));
+      spool.acknowledge(id, now()).catch((error: unknown) => {
+        log.warn({ err: error }, "it could not be noted that a vendor has its yes");
+      });
+      handOn(id);
     });
     response.once("close", () => {
       if (!isOut) handOn(id);

@@ -62,7 +62,7 @@ export interface Spool {
    * where there is no room.
    */
   add(inbound: Omit<SpooledInbound, "seq" | "ackTime">): Promise<void>;
-  /** Notes that the vendor has its yes. */
+  /** Notes that the vendor has its yes: known at once, on disk when it resolves. */
   acknowledge(id: string, time: Date): Promise<void>;
   /** Lets a message be handed on: nothing more is to be known of it. */
   release(id: string): void;
@@ -120,6 +120,8 @@ export function openSpool({
   let size = sums.count;
   let bytes = sums.bytes + size * ROW_BYTES;
   const held = new Set<string>();
+  /** When vendors had their yes, for what has not left: the disk may not know yet. */
+  const acknowledged = new Map<string, Date>();
   /** Those of which earlier processes left it open whether the vendor has them, and that were not asked for since. */
   const leftOpen = new Set(
     db
@@ -171,6 +173,7 @@ export function openSpool({
       }
     },
     async acknowledge(id, time) {
+      acknowledged.set(id, time);
       await db.write(() => db.sql("UPDATE inbound SET ack_time = ? WHERE id = ?").run(time.getTime(), id));
     },
     release(id) {
@@ -191,7 +194,7 @@ export function openSpool({
         channelId: row.channel_id,
         body: row.body,
         receiveTime: new Date(row.receive_time),
-        ackTime: row.ack_time === null ? undefined : new Date(row.ack_time),
+        ackTime: acknowledged.get(row.id) ?? (row.ack_time === null ? undefined : new Date(row.ack_time)),
       }));
     },
     oldestTime() {
@@ -199,14 +202,19 @@ export function openSpool({
       return row && new Date(row.receive_time);
     },
     async remove(seqs) {
-      const lengths = await db.write(() =>
+      const removed = await db.write(() =>
         seqs.flatMap((seq) => {
-          const row = db.sql("DELETE FROM inbound WHERE seq = ? RETURNING length(body) AS length").get(seq);
-          return row === undefined ? [] : [Number(row.length)];
+          const row = db
+            .sql("DELETE FROM inbound WHERE seq = ? RETURNING id, length(body) AS length")
+            .get(seq);
+          return row === undefined ? [] : [{ id: String(row.id), length: Number(row.length) }];
         }),
       );
-      size -= lengths.length;
-      for (const length of lengths) bytes -= length + ROW_BYTES;
+      size -= removed.length;
+      for (const { id, length } of removed) {
+        bytes -= length + ROW_BYTES;
+        acknowledged.delete(id);
+      }
     },
     async begin(commandId, time) {
       const known = await db.write((): KnownCommand => {
