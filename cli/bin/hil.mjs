@@ -21,7 +21,7 @@ if (Number(process.versions.node.split(".", 1)[0]) >= LEAST_NODE) {
 }
 
 function runOn(node) {
-  const child = spawn(node, [main, ...process.argv.slice(2)], { stdio: "inherit" });
+  const child = spawn(node, [...process.execArgv, main, ...process.argv.slice(2)], { stdio: "inherit" });
   // A terminal sends Ctrl-C to both; what comes from elsewhere reaches only us. The program takes two for one.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
   child.on("error", (error) => {

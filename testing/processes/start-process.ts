@@ -17,6 +17,8 @@ export interface ServerProcess extends AsyncDisposable {
 export interface StartOptions {
   /** Gets what it writes to stderr. Default: it goes to ours. */
   readonly onErrorOutput?: (text: string) => void;
+  /** Of Node. */
+  readonly flags?: readonly string[];
 }
 
 /** Runs a script that prints "listening <port>" once it serves. Rejects where it ends before. */
@@ -24,9 +26,9 @@ export async function startProcess(
   script: string,
   args: readonly string[],
   environment: Record<string, string>,
-  { onErrorOutput }: StartOptions = {},
+  { onErrorOutput, flags = [] }: StartOptions = {},
 ): Promise<ServerProcess> {
-  const child = spawn(process.execPath, ["--expose-gc", script, ...args], {
+  const child = spawn(process.execPath, [...flags, "--expose-gc", script, ...args], {
     env: { PATH: process.env.PATH, ...environment },
     stdio: ["ignore", "pipe", onErrorOutput ? "pipe" : "inherit"],
   });
@@ -60,7 +62,7 @@ export async function startEmbeddedProcess(
     join(import.meta.dirname, "embedded-server.ts"),
     [],
     { HIL_PORT: String(await freePort()), HIL_LOG_LEVEL: "warn", ...environment },
-    options,
+    { ...options, flags: ["--max-semi-space-size=4"] }, // as npm start
   );
 }
 
