@@ -100,14 +100,17 @@ export function createCommandRunner({
       if (remembers) return remembers;
       if (isLate()) return retryable("it came too late to be sent");
       if (cutting.signal.aborted) return retryable("the relay is stopping");
-      const known = await spool.begin(commandId, now());
+      const { known, kept } = spool.begin(commandId, now());
+      kept.catch(() => {}); // it is awaited before the end is written
       if (known.kind === "ended") return known.end;
       const end = known.kind === "interrupted" ? cutShort() : await send(command, message, channel);
       failpoint("relay.before_record");
-      await spool.end(commandId, end).catch((error: unknown) => {
-        log.error({ err: error }, "the end of a command could not be kept");
-        if (isForGood(end.outcome)) remembered.set(commandId, end);
-      });
+      await kept
+        .then(() => spool.end(commandId, end))
+        .catch((error: unknown) => {
+          log.error({ err: error }, "the end of a command could not be kept");
+          if (isForGood(end.outcome)) remembered.set(commandId, end);
+        });
       return end;
     });
   };

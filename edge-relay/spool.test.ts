@@ -28,6 +28,12 @@ const add = async (id: string) => {
   spool.release(id);
 };
 
+const begin = async (id: string) => {
+  const { known, kept } = spool.begin(id, now());
+  await kept;
+  return known;
+};
+
 test("S1: messages are there after a restart, in their order, until they are removed", async () => {
   await Promise.all(["a", "b", "c"].map(add));
   await spool.acknowledge("b", now());
@@ -69,36 +75,36 @@ test("a place in the spool is never given twice, so that what is new is behind w
 });
 
 test("S2: a command that ended for good is known for ever, one that may be sent again is begun again", async () => {
-  expect(await spool.begin("good", now())).toEqual({ kind: "begun" });
+  expect(await begin("good")).toEqual({ kind: "begun" });
   await spool.end("good", END);
-  expect(await spool.begin("good", now())).toEqual({ kind: "ended", end: END });
+  expect(await begin("good")).toEqual({ kind: "ended", end: END });
   for (const outcome of [Attempt_Outcome.RETRYABLE, Attempt_Outcome.UNKNOWN]) {
-    await spool.begin(`${outcome}`, now());
+    await begin(`${outcome}`);
     await spool.end(`${outcome}`, { ...END, outcome });
-    expect(await spool.begin(`${outcome}`, now())).toEqual({ kind: "begun" });
+    expect(await begin(`${outcome}`)).toEqual({ kind: "begun" });
   }
 });
 
 test("S2: a command that was under way when the process died is known as interrupted until its end is told", async () => {
-  await spool.begin("cut", now());
+  await begin("cut");
   spool.close();
   spool = open();
-  expect(await spool.begin("cut", now())).toEqual({ kind: "interrupted" });
+  expect(await begin("cut")).toEqual({ kind: "interrupted" });
   await spool.end("cut", { ...END, outcome: Attempt_Outcome.UNKNOWN });
-  expect(await spool.begin("cut", now())).toEqual({ kind: "begun" });
+  expect(await begin("cut")).toEqual({ kind: "begun" });
 });
 
 test("S2: an end of UNKNOWN that an earlier process may not have told is told once, before it is sent again", async () => {
   const end = { ...END, outcome: Attempt_Outcome.UNKNOWN, reason: "the connection was cut" };
-  await spool.begin("unknown", now());
+  await begin("unknown");
   await spool.end("unknown", end);
-  await spool.begin("early", now());
+  await begin("early");
   await spool.end("early", { ...end, outcome: Attempt_Outcome.RETRYABLE });
   spool.close();
   spool = open();
-  expect(await spool.begin("early", now())).toEqual({ kind: "begun" });
-  expect(await spool.begin("unknown", now())).toEqual({ kind: "ended", end });
-  expect(await spool.begin("unknown", now())).toEqual({ kind: "begun" });
+  expect(await begin("early")).toEqual({ kind: "begun" });
+  expect(await begin("unknown")).toEqual({ kind: "ended", end });
+  expect(await begin("unknown")).toEqual({ kind: "begun" });
 });
 
 test("S4: the folder is for its user alone, and for one process", () => {

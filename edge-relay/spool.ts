@@ -1,9 +1,10 @@
 // What must outlive this process: messages of vendors that the server does not have yet, and what became of its commands.
 //
 // S1. A message is on disk, with fsync, before the vendor gets its 200; it goes only when the server has committed it (I9).
-// S2. A command is on disk as begun before the vendor is called, and with its end before the server is told. One that is
-//     found begun and not ended at a start was cut in between: whether the vendor has it is not known, and is said so once.
-//     So is an end of UNKNOWN that an earlier process may not have told any more.
+// S2. A command goes to disk as begun while the vendor is called, and is there with its end before the server is told. One that
+//     is found begun and not ended at a start was cut in between: whether the vendor has it is not known, and is said so once.
+//     So is an end of UNKNOWN that an earlier process may not have told any more. A process that dies before the disk has it
+//     leaves nothing: the server, which knows no end either, says the command again, and it is sent again in both cases (R4).
 // S3. A full disk, or more waiting than is allowed, refuses new messages. Nothing that is in is given up for them.
 // S4. The folder is for this user alone, and for one process at a time.
 
@@ -46,7 +47,7 @@ export interface CommandEnd {
 
 /** What is known of a command before it is begun (again). */
 export type KnownCommand =
-  /** It was never begun, or ended in a way that lets it be sent again. It is on disk as begun now. */
+  /** It was never begun, or ended in a way that lets it be sent again. */
   | { readonly kind: "begun" }
   /** It ended for good, or an earlier process ended it as UNKNOWN: that is said once before it is sent again. */
   | { readonly kind: "ended"; readonly end: CommandEnd }
@@ -72,8 +73,11 @@ export interface Spool {
   oldestTime(): Date | undefined;
   /** Lets go of what the server has. */
   remove(seqs: readonly number[]): Promise<void>;
-  /** Begins a command, unless it ended for good, or what an earlier process left of it is to be said first. */
-  begin(commandId: string, now: Date): Promise<KnownCommand>;
+  /**
+   * Begins a command, unless it ended for good or an earlier process was at it. Says what is known of it; `kept` resolves when
+   * that it was begun is on disk.
+   */
+  begin(commandId: string, now: Date): { readonly known: KnownCommand; readonly kept: Promise<void> };
   end(commandId: string, end: CommandEnd): Promise<void>;
   close(): void;
 }
@@ -216,23 +220,20 @@ export function openSpool({
         acknowledged.delete(id);
       }
     },
-    async begin(commandId, time) {
-      const known = await db.write((): KnownCommand => {
-        const row = db.sql("SELECT * FROM command WHERE id = ?").get(commandId) as CommandRow | undefined;
-        if (row) {
-          if (isForGood(row.outcome)) return { kind: "ended", end: endOf(row) };
-          if (leftOpen.has(commandId)) {
-            return row.outcome === null ? { kind: "interrupted" } : { kind: "ended", end: endOf(row) };
-          }
-        }
+    begin(commandId, time) {
+      const wasLeftOpen = leftOpen.delete(commandId);
+      const row = db.get<CommandRow>("SELECT * FROM command WHERE id = ?", commandId);
+      if (row && (isForGood(row.outcome) || (wasLeftOpen && row.outcome !== null))) {
+        return { known: { kind: "ended", end: endOf(row) }, kept: Promise.resolve() };
+      }
+      if (row && wasLeftOpen) return { known: { kind: "interrupted" }, kept: Promise.resolve() };
+      const kept = db.write(() => {
         db.sql(
           `INSERT INTO command (id, begin_time) VALUES (?, ?)
            ON CONFLICT (id) DO UPDATE SET begin_time = excluded.begin_time, outcome = NULL`,
         ).run(commandId, time.getTime());
-        return { kind: "begun" };
       });
-      leftOpen.delete(commandId);
-      return known;
+      return { known: { kind: "begun" }, kept };
     },
     async end(commandId, { outcome, reason, retryAfterMs, broken }) {
       await db.write(() =>
