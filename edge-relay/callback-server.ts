@@ -148,9 +148,7 @@ export async function startCallbackServer({
     response.once("finish", () => {
       isOut = true;
       failpoint("relay.after_ok");
-      spool.acknowledge(id, now()).catch((error: unknown) => {
-        log.warn({ err: error }, "it could not be noted that a vendor has its yes");
-      });
+      spool.acknowledge(id, now());
       handOn(id);
     });
     response.once("close", () => {

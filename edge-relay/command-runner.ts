@@ -1,8 +1,7 @@
 // Runs the server's commands: one message to one chat each.
 //
-// C1. A command is sent once for each time that it may be: one that ended for good is answered from the disk, one that is
-//     under way is joined, and one that an earlier process was at when it died, or ended as UNKNOWN, is answered UNKNOWN once.
-//     Sending it again is the server's decision then (I5, R4).
+// C1. A command that ended for good is answered from the disk, one that is under way is joined, and any other is sent. The server
+//     asks for one again only where it has no answer, or one that leaves it open: that it may be a copy is its decision (I5, R4).
 // C2. Messages of one line of a channel go out one after the other, in the order in which they came.
 // C3. The vendor's limits hold here too, whatever the server counted: what is too early is RETRYABLE.
 
@@ -100,17 +99,15 @@ export function createCommandRunner({
       if (remembers) return remembers;
       if (isLate()) return retryable("it came too late to be sent");
       if (cutting.signal.aborted) return retryable("the relay is stopping");
-      const { known, kept } = spool.begin(commandId, now());
-      kept.catch(() => {}); // it is awaited before the end is written
-      if (known.kind === "ended") return known.end;
-      const end = known.kind === "interrupted" ? cutShort() : await send(command, message, channel);
+      const known = spool.ended(commandId);
+      if (known) return known;
+      const end = await send(command, message, channel);
       failpoint("relay.before_record");
-      await kept
-        .then(() => spool.end(commandId, end))
-        .catch((error: unknown) => {
-          log.error({ err: error }, "the end of a command could not be kept");
-          if (isForGood(end.outcome)) remembered.set(commandId, end);
-        });
+      if (!isForGood(end.outcome)) return end;
+      await spool.end(commandId, end, now()).catch((error: unknown) => {
+        log.error({ err: error }, "the end of a command could not be kept");
+        remembered.set(commandId, end);
+      });
       return end;
     });
   };
@@ -120,8 +117,8 @@ export function createCommandRunner({
     if (underWay) return underWay;
     const ended = run(command, options)
       .catch((error: unknown) => {
-        log.error({ err: error }, "a command could not be begun");
-        return retryable("the relay could not keep it on its disk");
+        log.error({ err: error }, "a command could not be run");
+        return retryable("the relay could not read its disk");
       })
       .finally(() => running.delete(command.commandId));
     running.set(command.commandId, ended);
@@ -176,15 +173,6 @@ function endOfOutcome(outcome: SendOutcome): CommandEnd {
     case "unknown":
       return { ...base, outcome: Attempt_Outcome.UNKNOWN, reason: cut(outcome.reason) };
   }
-}
-
-function cutShort(): CommandEnd {
-  return {
-    outcome: Attempt_Outcome.UNKNOWN,
-    reason: "the relay ended while it was sending this",
-    retryAfterMs: undefined,
-    broken: false,
-  };
 }
 
 function refused(reason: string): CommandEnd {

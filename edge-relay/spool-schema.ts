@@ -19,17 +19,17 @@ CREATE TABLE inbound (
   ack_time INTEGER
 ) STRICT;
 
--- What the server told us to send. A row is written before the vendor is called, and again when it has answered.
+-- The commands that ended for good. A row is written before the server is told.
 CREATE TABLE command (
   id TEXT PRIMARY KEY,
-  begin_time INTEGER NOT NULL,
-  -- How it ended, as hil.delivery.v1.Attempt.Outcome numbers it. NULL: it did not, as far as is known.
-  outcome INTEGER,
-  reason TEXT NOT NULL DEFAULT '',
-  retry_after_ms INTEGER,
-  broken INTEGER NOT NULL DEFAULT 0
+  -- Milliseconds since 1970.
+  end_time INTEGER NOT NULL,
+  -- DELIVERED or REFUSED, as hil.delivery.v1.Attempt.Outcome numbers them.
+  outcome INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  broken INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX command_by_time ON command (begin_time);
+CREATE INDEX command_by_time ON command (end_time);
 `,
   },
 ];

@@ -28,15 +28,9 @@ const add = async (id: string) => {
   spool.release(id);
 };
 
-const begin = async (id: string) => {
-  const { known, kept } = spool.begin(id, now());
-  await kept;
-  return known;
-};
-
 test("S1: messages are there after a restart, in their order, until they are removed", async () => {
   await Promise.all(["a", "b", "c"].map(add));
-  await spool.acknowledge("b", now());
+  spool.acknowledge("b", now());
   spool.close();
   spool = open();
   expect(spool.size).toBe(3);
@@ -74,37 +68,24 @@ test("a place in the spool is never given twice, so that what is new is behind w
   expect(spool.after(seq, 10).map(({ id }) => id)).toEqual(["b"]);
 });
 
-test("S2: a command that ended for good is known for ever, one that may be sent again is begun again", async () => {
-  expect(await begin("good")).toEqual({ kind: "begun" });
-  await spool.end("good", END);
-  expect(await begin("good")).toEqual({ kind: "ended", end: END });
-  for (const outcome of [Attempt_Outcome.RETRYABLE, Attempt_Outcome.UNKNOWN]) {
-    await begin(`${outcome}`);
-    await spool.end(`${outcome}`, { ...END, outcome });
-    expect(await begin(`${outcome}`)).toEqual({ kind: "begun" });
-  }
-});
-
-test("S2: a command that was under way when the process died is known as interrupted until its end is told", async () => {
-  await begin("cut");
+test("S2: how a command ended for good is known ever after, and stays what it was told first", async () => {
+  expect(spool.ended("good")).toBeUndefined();
+  await spool.end("good", END, now());
+  const refused = { ...END, outcome: Attempt_Outcome.REFUSED, reason: "no", broken: true };
+  await spool.end("bad", refused, now());
+  await spool.end("good", refused, now());
   spool.close();
   spool = open();
-  expect(await begin("cut")).toEqual({ kind: "interrupted" });
-  await spool.end("cut", { ...END, outcome: Attempt_Outcome.UNKNOWN });
-  expect(await begin("cut")).toEqual({ kind: "begun" });
+  expect([spool.ended("good"), spool.ended("bad")]).toEqual([END, refused]);
 });
 
-test("S2: an end of UNKNOWN that an earlier process may not have told is told once, before it is sent again", async () => {
-  const end = { ...END, outcome: Attempt_Outcome.UNKNOWN, reason: "the connection was cut" };
-  await begin("unknown");
-  await spool.end("unknown", end);
-  await begin("early");
-  await spool.end("early", { ...end, outcome: Attempt_Outcome.RETRYABLE });
+test("when a vendor had its yes is known at once, and after a restart", async () => {
+  await add("a");
+  spool.acknowledge("a", now());
+  expect(spool.after(0, 1)[0]!.ackTime).toEqual(now());
   spool.close();
   spool = open();
-  expect(await begin("early")).toEqual({ kind: "begun" });
-  expect(await begin("unknown")).toEqual({ kind: "ended", end });
-  expect(await begin("unknown")).toEqual({ kind: "begun" });
+  expect(spool.after(0, 1)[0]!.ackTime).toEqual(now());
 });
 
 test("S4: the folder is for its user alone, and for one process", () => {

@@ -1,10 +1,8 @@
 // What must outlive this process: messages of vendors that the server does not have yet, and what became of its commands.
 //
 // S1. A message is on disk, with fsync, before the vendor gets its 200; it goes only when the server has committed it (I9).
-// S2. A command goes to disk as begun while the vendor is called, and is there with its end before the server is told. One that
-//     is found begun and not ended at a start was cut in between: whether the vendor has it is not known, and is said so once.
-//     So is an end of UNKNOWN that an earlier process may not have told any more. A process that dies before the disk has it
-//     leaves nothing: the server, which knows no end either, says the command again, and it is sent again in both cases (R4).
+// S2. A command that ended for good, DELIVERED or REFUSED, is on disk with that before the server is told. Nothing is kept of
+//     any other: the server says it again where it got no answer, and that it may be a copy then is its decision (R4).
 // S3. A full disk, or more waiting than is allowed, refuses new messages. Nothing that is in is given up for them.
 // S4. The folder is for this user alone, and for one process at a time.
 
@@ -23,6 +21,8 @@ const FILE = "relay.db";
 const COMMAND_LIFE_MS = 2 * 24 * 3_600_000;
 const CLEAN_UP_EVERY_MS = 3_600_000;
 const CLEAN_UP_ROWS = 1_000;
+/** When it is noted on disk that a vendor has its yes. */
+const NOTE_AFTER_MS = 100;
 /** What a row costs besides its body. */
 const ROW_BYTES = 200;
 
@@ -45,15 +45,6 @@ export interface CommandEnd {
   readonly broken: boolean;
 }
 
-/** What is known of a command before it is begun (again). */
-export type KnownCommand =
-  /** It was never begun, or ended in a way that lets it be sent again. */
-  | { readonly kind: "begun" }
-  /** It ended for good, or an earlier process ended it as UNKNOWN: that is said once before it is sent again. */
-  | { readonly kind: "ended"; readonly end: CommandEnd }
-  /** A process that was killed had begun it. */
-  | { readonly kind: "interrupted" };
-
 export interface Spool {
   /** How many messages wait, and how large they are. */
   readonly size: number;
@@ -63,8 +54,8 @@ export interface Spool {
    * where there is no room.
    */
   add(inbound: Omit<SpooledInbound, "seq" | "ackTime">): Promise<void>;
-  /** Notes that the vendor has its yes: known at once, on disk when it resolves. */
-  acknowledge(id: string, time: Date): Promise<void>;
+  /** Notes that the vendor has its yes: known at once, and on disk soon, where the message has not left until then. */
+  acknowledge(id: string, time: Date): void;
   /** Lets a message be handed on: nothing more is to be known of it. */
   release(id: string): void;
   /** The messages behind a place, oldest first, up to one that is held back. Those of some channels are left out. */
@@ -73,12 +64,10 @@ export interface Spool {
   oldestTime(): Date | undefined;
   /** Lets go of what the server has. */
   remove(seqs: readonly number[]): Promise<void>;
-  /**
-   * Begins a command, unless it ended for good or an earlier process was at it. Says what is known of it; `kept` resolves when
-   * that it was begun is on disk.
-   */
-  begin(commandId: string, now: Date): { readonly known: KnownCommand; readonly kept: Promise<void> };
-  end(commandId: string, end: CommandEnd): Promise<void>;
+  /** How a command ended that ended for good. */
+  ended(commandId: string): CommandEnd | undefined;
+  /** Keeps how a command ended for good. */
+  end(commandId: string, end: CommandEnd, now: Date): Promise<void>;
   close(): void;
 }
 
@@ -92,9 +81,8 @@ interface InboundRow {
 }
 
 interface CommandRow {
-  readonly outcome: Attempt_Outcome | null;
+  readonly outcome: Attempt_Outcome;
   readonly reason: string;
-  readonly retry_after_ms: number | null;
   readonly broken: number;
 }
 
@@ -126,22 +114,29 @@ export function openSpool({
   const held = new Set<string>();
   /** When vendors had their yes, for what has not left: the disk may not know yet. */
   const acknowledged = new Map<string, Date>();
-  /** Those of which earlier processes left it open whether the vendor has them, and that were not asked for since. */
-  const leftOpen = new Set(
-    db
-      .all<{ id: string }>(
-        "SELECT id FROM command WHERE outcome IS NULL OR outcome = ?",
-        Attempt_Outcome.UNKNOWN,
-      )
-      .map(({ id }) => id),
-  );
 
+  let noting: NodeJS.Timeout | undefined;
+  /** Brings to disk when vendors had their yes, for what is still here: most of it has left by then. */
+  const note = () => {
+    const due = [...acknowledged];
+    if (due.length === 0) return;
+    db.write(() => {
+      for (const [id, time] of due) {
+        db.sql("UPDATE inbound SET ack_time = ? WHERE id = ?").run(time.getTime(), id);
+      }
+    }).then(
+      () => {
+        for (const [id] of due) acknowledged.delete(id);
+      },
+      (error: unknown) => log.warn({ err: error }, "it could not be noted that vendors have their yes"),
+    );
+  };
   const cleanUp = () => {
     const before = now().getTime() - COMMAND_LIFE_MS;
     db.write(() =>
       db
         .sql(
-          "DELETE FROM command WHERE id IN (SELECT id FROM command WHERE begin_time < ? ORDER BY begin_time LIMIT ?)",
+          "DELETE FROM command WHERE id IN (SELECT id FROM command WHERE end_time < ? ORDER BY end_time LIMIT ?)",
         )
         .run(before, CLEAN_UP_ROWS),
     ).catch((error: unknown) =>
@@ -176,9 +171,12 @@ export function openSpool({
         throw error;
       }
     },
-    async acknowledge(id, time) {
+    acknowledge(id, time) {
       acknowledged.set(id, time);
-      await db.write(() => db.sql("UPDATE inbound SET ack_time = ? WHERE id = ?").run(time.getTime(), id));
+      noting ??= setTimeout(() => {
+        noting = undefined;
+        note();
+      }, NOTE_AFTER_MS).unref();
     },
     release(id) {
       held.delete(id);
@@ -220,30 +218,23 @@ export function openSpool({
         acknowledged.delete(id);
       }
     },
-    begin(commandId, time) {
-      const wasLeftOpen = leftOpen.delete(commandId);
+    ended(commandId) {
       const row = db.get<CommandRow>("SELECT * FROM command WHERE id = ?", commandId);
-      if (row && (isForGood(row.outcome) || (wasLeftOpen && row.outcome !== null))) {
-        return { known: { kind: "ended", end: endOf(row) }, kept: Promise.resolve() };
-      }
-      if (row && wasLeftOpen) return { known: { kind: "interrupted" }, kept: Promise.resolve() };
-      const kept = db.write(() => {
+      if (!row) return undefined;
+      const { outcome, reason, broken } = row;
+      return { outcome, reason, retryAfterMs: undefined, broken: broken === 1 };
+    },
+    end: (commandId, { outcome, reason, broken }, time) =>
+      db.write(() => {
         db.sql(
-          `INSERT INTO command (id, begin_time) VALUES (?, ?)
-           ON CONFLICT (id) DO UPDATE SET begin_time = excluded.begin_time, outcome = NULL`,
-        ).run(commandId, time.getTime());
-      });
-      return { known: { kind: "begun" }, kept };
-    },
-    async end(commandId, { outcome, reason, retryAfterMs, broken }) {
-      await db.write(() =>
-        db
-          .sql("UPDATE command SET outcome = ?, reason = ?, retry_after_ms = ?, broken = ? WHERE id = ?")
-          .run(outcome, reason, retryAfterMs ?? null, broken ? 1 : 0, commandId),
-      );
-    },
+          `INSERT INTO command (id, end_time, outcome, reason, broken) VALUES (?, ?, ?, ?, ?)
+           ON CONFLICT (id) DO NOTHING`,
+        ).run(commandId, time.getTime(), outcome, reason, broken ? 1 : 0);
+      }),
     close() {
       clearInterval(cleaning);
+      clearTimeout(noting);
+      note();
       db.close();
       release();
     },
@@ -251,12 +242,8 @@ export function openSpool({
 }
 
 /** Whether nothing that comes later changes an end: a repetition is answered with it, and not sent. */
-export function isForGood(outcome: Attempt_Outcome | null): boolean {
+export function isForGood(outcome: Attempt_Outcome): boolean {
   return outcome === Attempt_Outcome.DELIVERED || outcome === Attempt_Outcome.REFUSED;
-}
-
-function endOf({ outcome, reason, retry_after_ms, broken }: CommandRow): CommandEnd {
-  return { outcome: outcome!, reason, retryAfterMs: retry_after_ms ?? undefined, broken: broken === 1 };
 }
 
 function full(mostBytes: number) {

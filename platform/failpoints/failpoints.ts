@@ -56,7 +56,7 @@ export const FAILPOINTS = {
   "relay.before_ok": "A vendor's message is on a relay's disk; its 200 is not written.",
   "relay.after_ok": "A relay's 200 to a vendor is written out; that it is was not noted.",
   "relay.before_remove": "The server has what a relay sent; the relay's disk does not know.",
-  "relay.before_send": "A command is on a relay's disk; the vendor was not called.",
+  "relay.before_send": "A relay has a command; the vendor was not called.",
   "relay.after_send": "The vendor answered a relay; nothing knows.",
   "relay.before_record": "How a command ended is known; it is not on the relay's disk.",
 
