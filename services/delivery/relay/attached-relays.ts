@@ -38,6 +38,8 @@ export class AttachedRelays {
   readonly #now: () => Date;
   readonly #streams = new Map<string, RelayStream>();
   readonly #known = new Map<string, { readonly atMs: number; readonly relays: Promise<StoredRelay[]> }>();
+  /** What is being noted of streams that ended. */
+  readonly #removing = new Set<Promise<void>>();
   readonly #beating: NodeJS.Timeout;
   #isBeating = false;
   #isClosing = false;
@@ -84,7 +86,7 @@ export class AttachedRelays {
     void stream.ended.then((reason) => this.#remove(stream, reason));
   }
 
-  /** The channels of a relay of a tenant that are attached, as the database has it. Sorted by name. */
+  /** The relays of a tenant that were ever attached, by name, as the database had them a moment ago. */
   async known(tenantId: string): Promise<readonly StoredRelay[]> {
     const found = this.#known.get(tenantId);
     if (found && performance.now() - found.atMs < KNOWN_MAX_AGE_MS) return found.relays;
@@ -108,6 +110,7 @@ export class AttachedRelays {
     return relays.filter((relay) => relay.attached && runs(relay, runners)).map(({ name }) => name);
   }
 
+  /** Where a channel's messages can be sent from (R2). */
   async place(runners: Runners): Promise<Place> {
     if (this.#streamOf(runners)) return { kind: "here" };
     const isElsewhere = this.#isShared && (await this.attachedNames(runners)).length > 0;
@@ -172,8 +175,6 @@ export class AttachedRelays {
     }
     return undefined;
   }
-
-  readonly #removing = new Set<Promise<void>>();
 
   #remove(stream: RelayStream, reason: string): void {
     const key = keyOf(stream.fence);

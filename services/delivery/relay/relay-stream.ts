@@ -147,7 +147,7 @@ export class RelayStream {
     return this.#isOpen && !this.#isDraining;
   }
 
-  /** Whether it was heard of within the last heartbeats. */
+  /** How long ago it was heard of. */
   get heardAgoMs(): number {
     return performance.now() - this.#heardMs;
   }
