@@ -1,6 +1,9 @@
 // npm test: everything that must hold before a change is taken, in the order in which it fails fastest.
 // Arguments go to vitest: `npm test -- services/session`. CI runs this and nothing else.
 
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { requireChromium } from "./chromium.mjs";
 import { buf, checkBreaking, checkGenerated } from "./contracts.mjs";
 import { requireForeignClient } from "./foreign-client.mjs";
@@ -29,6 +32,8 @@ try {
   await requireServers();
   await requireForeignClient();
   await requireInspector();
+  // Tests start hundreds of processes; what each compiles is the same.
+  process.env.NODE_COMPILE_CACHE ??= mkdtempSync(join(tmpdir(), "hil-test-compiled-"));
   for (const [title, run] of steps) {
     console.log(`\n── ${title}`);
     const code = await run();

@@ -25,7 +25,12 @@ export function startCli(
 ): Running {
   const child = spawn(process.execPath, [MAIN, ...args], {
     cwd: folder,
-    env: { PATH: process.env.PATH, HIL_LANG: "en", ...environment },
+    env: {
+      PATH: process.env.PATH,
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
+      HIL_LANG: "en",
+      ...environment,
+    },
   });
   if (input !== undefined) child.stdin.end(input);
   let [stdout, stderr] = ["", ""];

@@ -41,7 +41,12 @@ export interface ObservedServer extends AsyncDisposable {
 
 export async function startObservedServer(environment: Record<string, string>): Promise<ObservedServer> {
   const child = spawn(process.execPath, [join(import.meta.dirname, "crashing-server.ts")], {
-    env: { PATH: process.env.PATH, HIL_PORT: "0", ...environment },
+    env: {
+      PATH: process.env.PATH,
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
+      HIL_PORT: "0",
+      ...environment,
+    },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let log = "";

@@ -7,11 +7,11 @@ import { run } from "./run.ts";
 const RUN_PATIENCE_MS = 600_000;
 
 test(
-  "F1, F4, I1–I8: the embedded form loses, doubles and ends twice nothing while it is killed 8 times",
+  "F1, F4, I1–I8: the embedded form loses, doubles and ends twice nothing while it is killed 6 times",
   async () => {
     const report = await run({
       deploy: startEmbeddedDeployment,
-      trouble: torment({ kills: 8, wipes: 0 }),
+      trouble: torment({ kills: 6, wipes: 0 }),
       agents: 8,
       seed: 4,
     });
@@ -22,11 +22,11 @@ test(
 );
 
 test(
-  "F1, F4, F6, F12, F15, I1–I8: the distributed form loses, doubles and ends twice nothing while any process, PostgreSQL and NATS are killed 8 times and their networks go bad",
+  "F1, F4, F6, F12, F15, I1–I8: the distributed form loses, doubles and ends twice nothing while any process, PostgreSQL and NATS are killed 6 times and their networks go bad",
   async () => {
     const report = await run({
       deploy: startDistributedDeployment,
-      trouble: torment({ kills: 8, wipes: 2 }),
+      trouble: torment({ kills: 6, wipes: 2 }),
       agents: 8,
       seed: 4,
     });

@@ -165,7 +165,12 @@ function startServiceProcess({
     const script = join(import.meta.dirname, "..", "..", "services", service, main);
     const flags = isMcp ? ["--max-semi-space-size=1"] : []; // as docker-compose.yml
     child = spawn(process.execPath, [...flags, "--expose-gc", "--import", BESIDE, script], {
-      env: { PATH: process.env.PATH, ...environment, HIL_PORT: String(port) },
+      env: {
+        PATH: process.env.PATH,
+        NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
+        ...environment,
+        HIL_PORT: String(port),
+      },
       stdio: ["ignore", "ignore", "pipe"],
     });
     child.stderr!.on("data", (chunk: Buffer) => {

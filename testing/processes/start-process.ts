@@ -29,7 +29,7 @@ export async function startProcess(
   { onErrorOutput, flags = [] }: StartOptions = {},
 ): Promise<ServerProcess> {
   const child = spawn(process.execPath, [...flags, "--expose-gc", script, ...args], {
-    env: { PATH: process.env.PATH, ...environment },
+    env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE, ...environment },
     stdio: ["ignore", "pipe", onErrorOutput ? "pipe" : "inherit"],
   });
   child.stderr?.on("data", (chunk: Buffer) => onErrorOutput?.(chunk.toString("utf8")));

@@ -17,7 +17,12 @@ export function adapterCommand(
   return {
     command: process.execPath,
     args: [ADAPTER, "--service-url", hil.url, ...args],
-    env: { PATH: process.env.PATH ?? "", HIL_DATA_DIR: hil.dataDir, ...environment },
+    env: {
+      PATH: process.env.PATH ?? "",
+      ...(process.env.NODE_COMPILE_CACHE ? { NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE } : {}),
+      HIL_DATA_DIR: hil.dataDir,
+      ...environment,
+    },
     stderr: "inherit" as const,
   };
 }

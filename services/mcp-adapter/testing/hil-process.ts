@@ -6,7 +6,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import type { Session } from "@hil/gen/hil/session/v1/session_pb.ts";
+import { DeliverySummary_State, type Session } from "@hil/gen/hil/session/v1/session_pb.ts";
 import { freePort } from "../../../testing/servers/free-port.ts";
 import { readCommand } from "../config.ts";
 import { createSessionClient, type SessionClient } from "../session-client.ts";
@@ -22,6 +22,8 @@ export interface HilProcess {
   answer(body: string, words: string): Promise<Session>;
   /** Waits until a session asks this. */
   asked(body: string): Promise<Session>;
+  /** Waits until a session that asks this was brought to its chats, and HIL knows that. */
+  shown(body: string): Promise<Session>;
   /** The service as the owner sees it. */
   owner(): SessionClient;
   /** kill -9. */
@@ -50,6 +52,13 @@ export async function startHil(environment: Record<string, string> = {}): Promis
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   };
+  const shown = async (body: string): Promise<Session> => {
+    for (;;) {
+      const found = await asked(body);
+      if (found.deliveries.every(({ state }) => state === DeliverySummary_State.SENT)) return found;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  };
   const kill = async () => {
     running.process.kill("SIGKILL");
     await running.exited;
@@ -60,6 +69,7 @@ export async function startHil(environment: Record<string, string> = {}): Promis
     key: () => running.localKey,
     sessions,
     asked,
+    shown,
     owner,
     kill,
     async answer(body, words) {
@@ -98,6 +108,7 @@ async function spawnHil(
     stdio: ["ignore", "pipe", "inherit"],
     env: {
       PATH: process.env.PATH,
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
       HIL_PORT: String(port),
       HIL_DATA_DIR: dataDir,
       HIL_LOG_LEVEL: "error",
