@@ -124,6 +124,47 @@ test("a breach of a rule says which, and nothing of its transaction is kept", as
   await db.close();
 });
 
+test("P6: statements that go out together run one after the other, and where one fails nothing of them is kept", async () => {
+  const db = await open();
+  const write = (...each: string[]) =>
+    db.transaction("t1", ({ query }) =>
+      Promise.all(each.map((id) => query("INSERT INTO thing VALUES ('t1', $1)", [id]))),
+    );
+  await write("a", "b");
+  const error = await write("c", "a", "d").catch((each: unknown) => each);
+  expect(isUniqueViolation(error, "thing_pkey")).toBe(true);
+  expect(await ids(db, "t1")).toEqual(["a", "b"]);
+  await db.close();
+});
+
+test("P1: a transaction that goes on after a statement of it failed is no success", async () => {
+  const db = await open();
+  await put(db, "t1", "a");
+  const swallowed = db.transaction("t1", async ({ query }) => {
+    await query("INSERT INTO thing VALUES ('t1', 'b')");
+    await query("INSERT INTO thing VALUES ('t1', 'a')").catch(() => {});
+  });
+  await expect(swallowed).rejects.toThrow(/a statement of the transaction had failed/);
+  expect(await ids(db, "t1")).toEqual(["a"]);
+  await db.close();
+});
+
+test("P6: a statement that comes after the end of its transaction is not sent into somebody else's", async () => {
+  const db = await Postgres.open({ url, schema: "things", migrations, log: silentLog, connections: 1 });
+  let late: Promise<unknown> | undefined;
+  const failed = db.transaction("t1", async ({ query }) => {
+    const slow = query("SELECT pg_sleep(0.05)");
+    late = slow.then(() => query("INSERT INTO thing VALUES ('t1', 'late')"));
+    late.catch(() => {}); // looked at below
+    throw new Error("the work failed");
+  });
+  await expect(failed).rejects.toThrow("the work failed");
+  await put(db, "t1", "a");
+  await expect(late).rejects.toThrow(/the transaction has ended/);
+  expect(await ids(db, "t1")).toEqual(["a"]);
+  await db.close();
+});
+
 test("F12: while the server is away calls fail as STORAGE_UNAVAILABLE, and go on once it is back", async () => {
   const db = await open();
   await put(db, "t1", "a");

@@ -8,6 +8,8 @@
 //     it may have happened, and the caller's idempotency key tells.
 // P4. Nothing waits for ever: statements, locks, connections and answers all have their time.
 // P5. PostgreSQL has no text with a NUL in it. One that somebody sent is kept as U+FFFD, so that it fails nothing.
+// P6. Statements go out without waiting for the answers to those before (pipelining); the server runs them in the order
+//     in which they were asked for. Once one fails, those behind it do nothing: the transaction is over.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -40,7 +42,10 @@ const DISK_FULL = "53100";
 
 /** What a transaction is run with. Values are bound, never pasted. */
 export interface Transaction {
+  /** Sends a statement at once, also while others are under way (P6). Throws once the transaction has ended. */
   query<Row>(text: string, values?: readonly unknown[]): Promise<Row[]>;
+  /** As query, and commits right behind it. Nothing may be under way or come after. */
+  last<Row>(text: string, values?: readonly unknown[]): Promise<Row[]>;
   /** Calls `listener` once what was written is on disk, before the caller hears of it. */
   onCommit(listener: () => void): void;
 }
@@ -82,6 +87,7 @@ export class Postgres {
     const pool = new pg.Pool({
       ...settings(url),
       max: connections,
+      pipeline: true,
       options: `-c search_path=${schema} -c synchronous_commit=on -c statement_timeout=${STATEMENT_PATIENCE_MS} -c lock_timeout=${LOCK_PATIENCE_MS} -c idle_in_transaction_session_timeout=${ANSWER_PATIENCE_MS}${role ? ` -c role=${role}` : ""}`,
     });
     // Of a connection that lies idle in the pool; the next query opens another.
@@ -118,9 +124,9 @@ export class Postgres {
     }
   }
 
-  /** One statement in a transaction of its own. */
+  /** One statement in a transaction of its own; all of it goes out at once. */
   query<Row>(tenantId: string, text: string, values: readonly unknown[] = []): Promise<Row[]> {
-    return this.transaction(tenantId, (transaction) => transaction.query<Row>(text, values));
+    return this.transaction(tenantId, (transaction) => transaction.last<Row>(text, values));
   }
 
   /** Whether the database answers. */
@@ -145,22 +151,40 @@ export class Postgres {
       broken = error;
     };
     client.on("error", breaks);
-    let result: T;
     const listeners: (() => void)[] = [];
+    let ending: Promise<pg.QueryResult> | undefined;
+    const query = async <Row>(text: string, values: readonly unknown[] = []) => {
+      if (ending) throw new Error("the transaction has ended: this statement would run outside of it");
+      return (await client.query(text, values.map(storable))).rows as Row[];
+    };
+    const commit = () => {
+      failpoint("postgres.before_commit");
+      ending = client.query("COMMIT");
+      return ending;
+    };
+    let result: T;
     try {
       // In one message, for every transaction pays for it; such a message binds no values.
       const tenant = client.escapeLiteral(postgresText(tenantId));
-      await client.query(`BEGIN; SELECT set_config('hil.tenant', ${tenant}, true)`);
+      const begun = client.query(`BEGIN; SELECT set_config('hil.tenant', ${tenant}, true)`);
+      begun.catch(() => {}); // awaited below; what goes out behind it fails with it
       result = await work({
-        query: async <Row>(text: string, values: readonly unknown[] = []) =>
-          (await client.query(text, values.map(storable))).rows as Row[],
+        query,
+        async last<Row>(text: string, values?: readonly unknown[]) {
+          const [rows] = await Promise.all([query<Row>(text, values), commit()]);
+          return rows;
+        },
         onCommit: (listener) => void listeners.push(listener),
       });
-      failpoint("postgres.before_commit");
-      await client.query("COMMIT");
+      await begun;
+      const { command } = await (ending ?? commit());
+      // What PostgreSQL answers to COMMIT where a statement had failed.
+      if (command !== "COMMIT")
+        throw new Error("a statement of the transaction had failed; nothing of it is kept");
       failpoint("postgres.after_commit");
     } catch (error) {
-      await client.query("ROLLBACK").catch((failure: Error) => {
+      ending ??= client.query("ROLLBACK");
+      await ending.catch((failure: Error) => {
         broken = failure; // the connection is of no use any more
       });
       throw error;

@@ -275,7 +275,7 @@ export async function openPostgresSessionStore({
 
     deleteEndedBefore: (tenantId, timeMs, limit) =>
       db.transaction(tenantId, async (transaction) => {
-        if (!(await lockTenant(transaction, tenantId, false))) return 0;
+        if (!(await lockTenant(transaction, tenantId))) return 0;
         const [row] = await transaction.query<{ number: string }>(DELETE_ENDED, [tenantId, timeMs, limit]);
         return Number(row!.number);
       }),

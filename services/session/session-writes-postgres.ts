@@ -68,36 +68,36 @@ export async function runCommands(
   commands: readonly Command[],
   { codec, audit, wrote }: { codec: SessionCodec; audit: PostgresAuditLog; wrote: () => void },
 ): Promise<Outcome[]> {
-  const tenant = await lockTenant(
-    transaction,
-    tenantId,
-    commands.some(({ kind }) => kind === "create"),
-  );
+  // What is read behind the lock in one go is read under it: the server runs statements one after the other.
+  const lockAndRead = () =>
+    Promise.all([lockTenant(transaction, tenantId), readKnown(transaction, tenantId, commands, codec)]);
+  let [tenant, read] = await lockAndRead();
+  if (!tenant && commands.some(({ kind }) => kind === "create")) {
+    await transaction.query(BEGIN_TENANT, [tenantId]);
+    [tenant, read] = await lockAndRead();
+  }
   if (!tenant) return commands.map(() => ({ kind: "done", result: undefined }));
-  const known = await readKnown(transaction, tenantId, commands, tenant, codec);
+  const known = { tenant, ...read };
   const turn = new SessionTurn(known, codec);
   const outcomes = commands.map((command) => turn.run(command));
   if (turn.isEmpty) return outcomes;
   await insertSessions(transaction, turn, codec);
-  await updateSessions(transaction, tenantId, turn, codec);
-  await insertReplies(transaction, tenantId, turn, codec);
-  await insertEvents(transaction, tenantId, turn);
-  await audit.append(transaction, turn.auditEntries);
+  await Promise.all([
+    updateSessions(transaction, tenantId, turn, codec),
+    insertReplies(transaction, tenantId, turn, codec),
+    insertEvents(transaction, tenantId, turn),
+    audit.append(transaction, turn.auditEntries),
+  ]);
   transaction.onCommit(wrote);
   return outcomes.map((outcome, index) => turn.settled(commands[index]!, outcome));
 }
 
-/** Locks a tenant until the transaction ends (G1). Undefined for one that there is not, unless it is to be `begun`. */
+/** Locks a tenant until the transaction ends (G1). Undefined for one that there is not. */
 export async function lockTenant(
   transaction: Transaction,
   tenantId: string,
-  begin: boolean,
 ): Promise<TenantFigures | undefined> {
-  let [row] = await transaction.query<TenantRow>(LOCK_TENANT, [tenantId]);
-  if (!row && begin) {
-    await transaction.query(BEGIN_TENANT, [tenantId]);
-    [row] = await transaction.query<TenantRow>(LOCK_TENANT, [tenantId]);
-  }
+  const [row] = await transaction.query<TenantRow>(LOCK_TENANT, [tenantId]);
   return (
     row && {
       cursor: Number(row.log_end),
@@ -111,43 +111,47 @@ async function readKnown(
   transaction: Transaction,
   tenantId: string,
   commands: readonly Command[],
-  tenant: TenantFigures,
   codec: SessionCodec,
-): Promise<Known> {
-  const sessions = new Map<string, Session>();
-  const requests: Known["requests"] = new Map();
-  const replies = new Map<string, SubmittedReply>();
+): Promise<Omit<Known, "tenant">> {
   // Of new sessions none: where the id of one is taken, storing it fails.
   const ids = new Set(commands.flatMap((each) => (each.kind === "create" ? [] : [each.id])));
-  if (ids.size > 0) {
-    const rows = await transaction.query<SessionRow>(KNOWN_SESSIONS, [repeated(tenantId, ids), [...ids]]);
-    for (const row of rows) sessions.set(row.id, codec.decode(row));
-  }
   const asked = commands.flatMap((each) =>
     each.kind === "create" && each.newSession.request ? [each.newSession] : [],
   );
-  if (asked.length > 0) {
-    const rows = await transaction.query<
-      SessionRow & { asker_id: string; request_id: string; request_digest: Uint8Array }
-    >(KNOWN_REQUESTS, [
-      repeated(tenantId, asked),
-      asked.map(({ session }) => session.asker?.principalId ?? ""),
-      asked.map(({ request }) => request!.id),
-    ]);
-    for (const row of rows) {
-      if (!sessions.has(row.id)) sessions.set(row.id, codec.decode(row));
-      requests.set(requestKey(row.asker_id, row.request_id), { id: row.id, digest: row.request_digest });
-    }
-  }
   const inboundIds = new Set(commands.flatMap((each) => (each.kind === "reply" ? [each.inboundId] : [])));
-  if (inboundIds.size > 0) {
-    const rows = await transaction.query<SubmittedReplyRow>(KNOWN_REPLIES, [
-      repeated(tenantId, inboundIds),
-      [...inboundIds],
-    ]);
-    for (const row of rows) replies.set(row.inbound_id, replyOf(row, tenantId, codec));
+  const [ofIds, ofRequests, ofReplies] = await Promise.all([
+    rowsOf<SessionRow>(transaction, KNOWN_SESSIONS, [repeated(tenantId, ids), [...ids]]),
+    rowsOf<SessionRow & { asker_id: string; request_id: string; request_digest: Uint8Array }>(
+      transaction,
+      KNOWN_REQUESTS,
+      [
+        repeated(tenantId, asked),
+        asked.map(({ session }) => session.asker?.principalId ?? ""),
+        asked.map(({ request }) => request!.id),
+      ],
+    ),
+    rowsOf<SubmittedReplyRow>(transaction, KNOWN_REPLIES, [repeated(tenantId, inboundIds), [...inboundIds]]),
+  ]);
+  const sessions = new Map<string, Session>();
+  const requests: Known["requests"] = new Map();
+  const replies = new Map<string, SubmittedReply>();
+  for (const row of [...ofIds, ...ofRequests]) {
+    if (!sessions.has(row.id)) sessions.set(row.id, codec.decode(row));
   }
-  return { tenant, sessions, requests, replies };
+  for (const row of ofRequests) {
+    requests.set(requestKey(row.asker_id, row.request_id), { id: row.id, digest: row.request_digest });
+  }
+  for (const row of ofReplies) replies.set(row.inbound_id, replyOf(row, tenantId, codec));
+  return { sessions, requests, replies };
+}
+
+/** What a statement finds of each of the things that its arrays name; where there are none it is not sent. */
+async function rowsOf<Row>(
+  transaction: Transaction,
+  text: string,
+  arrays: readonly (readonly string[])[],
+): Promise<Row[]> {
+  return arrays[0]!.length === 0 ? [] : transaction.query<Row>(text, arrays);
 }
 
 function replyOf(row: SubmittedReplyRow, tenantId: string, codec: SessionCodec): SubmittedReply {
@@ -225,44 +229,46 @@ async function insertPartsOf(transaction: Transaction, turn: SessionTurn): Promi
   const made = [...turn.made.values()];
   const keyOf = (session: Session) => ({ tenant_id: session.tenantId, session_id: session.id });
   const key = { tenant_id: "text", session_id: "text" };
-  await insertAll(
-    transaction,
-    "session_responder",
-    made.flatMap(({ session }) =>
-      session.answerPolicy
-        ? namedBy(session.answerPolicy).map((responder) => ({ ...keyOf(session), responder }))
-        : [],
+  await Promise.all([
+    insertAll(
+      transaction,
+      "session_responder",
+      made.flatMap(({ session }) =>
+        session.answerPolicy
+          ? namedBy(session.answerPolicy).map((responder) => ({ ...keyOf(session), responder }))
+          : [],
+      ),
+      { ...key, responder: "text" },
     ),
-    { ...key, responder: "text" },
-  );
-  await insertAll(
-    transaction,
-    "session_chat",
-    made.flatMap(({ session }) =>
-      (session.audience?.targets ?? []).map(({ channelId, chatId }) => ({
-        ...keyOf(session),
-        channel_id: channelId,
-        chat_id: chatId,
-      })),
+    insertAll(
+      transaction,
+      "session_chat",
+      made.flatMap(({ session }) =>
+        (session.audience?.targets ?? []).map(({ channelId, chatId }) => ({
+          ...keyOf(session),
+          channel_id: channelId,
+          chat_id: chatId,
+        })),
+      ),
+      { ...key, channel_id: "text", chat_id: "text" },
     ),
-    { ...key, channel_id: "text", chat_id: "text" },
-  );
-  await insertAll(
-    transaction,
-    "session_label",
-    made.flatMap(({ session }) =>
-      Object.entries(session.labels).map(([label, value]) => ({ ...keyOf(session), key: label, value })),
+    insertAll(
+      transaction,
+      "session_label",
+      made.flatMap(({ session }) =>
+        Object.entries(session.labels).map(([label, value]) => ({ ...keyOf(session), key: label, value })),
+      ),
+      { ...key, key: "text", value: "text" },
     ),
-    { ...key, key: "text", value: "text" },
-  );
-  await insertAll(
-    transaction,
-    "attachment",
-    made.flatMap(({ session, attachments }) =>
-      attachments.map((data, index) => ({ ...keyOf(session), number: index + 1, data })),
+    insertAll(
+      transaction,
+      "attachment",
+      made.flatMap(({ session, attachments }) =>
+        attachments.map((data, index) => ({ ...keyOf(session), number: index + 1, data })),
+      ),
+      { ...key, number: "integer", data: "bytea" },
     ),
-    { ...key, number: "integer", data: "bytea" },
-  );
+  ]);
 }
 
 /** What is there already stays: the same chat may be named twice. */

@@ -54,7 +54,7 @@ export async function upgradeRows(db: Postgres, codec: SessionCodec, limit: numb
     );
     if (!row) continue;
     return db.transaction(row.tenant_id, async (transaction) => {
-      await lockTenant(transaction, row.tenant_id, false);
+      await lockTenant(transaction, row.tenant_id);
       const rows = await select(transaction, kind, codec.newestPrefix, limit);
       if (rows.length > 0) await store(transaction, kind, row.tenant_id, rows, codec);
       return Math.max(rows.length, 1); // 1: another replica has just done it, and there may be more
