@@ -38,8 +38,12 @@ const LOCK_HEADS =
 const BEGIN_HEADS = `INSERT INTO audit_head (tenant_id, count, seal, head_seal)
   SELECT tenant_id, 0, $2, $2 FROM unnest($1::text[]) AS given (tenant_id) ORDER BY tenant_id DESC
   ON CONFLICT (tenant_id) DO NOTHING RETURNING tenant_id`;
+/**
+ * From where the head says that the chain ends: the planner, until it has figures of a table, would rather sort all of a
+ * tenant's records than go backwards in the index.
+ */
 const LAST_RECORD =
-  "SELECT sequence, seal FROM audit_record WHERE tenant_id = $1 ORDER BY sequence DESC LIMIT 1";
+  "SELECT sequence, seal FROM audit_record WHERE tenant_id = $1 AND sequence >= $2 ORDER BY sequence DESC LIMIT 1";
 const APPEND = `WITH kept AS (
     INSERT INTO audit_record (tenant_id, sequence, time, principal_id, action, resource, before, after, seal)
     SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[],
@@ -288,6 +292,7 @@ export class PostgresAuditLog implements AuditLog {
     // Only now, for whoever held the lock before has just written it.
     const [last] = await transaction.query<{ sequence: string; seal: Uint8Array }>(LAST_RECORD, [
       head.tenantId,
+      head.count,
     ]);
     if (isNew && !last) return head;
     const isWhole =
