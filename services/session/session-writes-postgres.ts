@@ -82,6 +82,7 @@ export async function runCommands(
   const outcomes = commands.map((command) => turn.run(command));
   if (turn.isEmpty) return outcomes;
   await insertSessions(transaction, turn, codec);
+  // The audit log comes last: it may change whose rows the transaction sees, and each of the others sends all it has at once.
   await Promise.all([
     updateSessions(transaction, tenantId, turn, codec),
     insertReplies(transaction, tenantId, turn, codec),
@@ -320,15 +321,16 @@ async function updateSessions(
       resource: "bytea",
     },
   );
-  await transaction.query(
-    `UPDATE session SET state = given.state, version = given.version, untaken = given.untaken,
-       expire_time = given.expire_time, outcome = given.outcome, end_time = given.end_time, resource = given.resource
-     FROM ${from} WHERE session.tenant_id = given.tenant_id AND session.id = given.id`,
-    values,
-  );
-  if (turn.closed.size > 0) {
-    await transaction.query(CLOSE_CHATS, [repeated(tenantId, turn.closed), [...turn.closed]]);
-  }
+  await Promise.all([
+    transaction.query(
+      `UPDATE session SET state = given.state, version = given.version, untaken = given.untaken,
+         expire_time = given.expire_time, outcome = given.outcome, end_time = given.end_time, resource = given.resource
+       FROM ${from} WHERE session.tenant_id = given.tenant_id AND session.id = given.id`,
+      values,
+    ),
+    turn.closed.size > 0 &&
+      transaction.query(CLOSE_CHATS, [repeated(tenantId, turn.closed), [...turn.closed]]),
+  ]);
 }
 
 async function insertReplies(
